@@ -1,0 +1,50 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What every public header needs: visibility, C++ linkage, warnings for
+ * results that must be looked at, and the version.
+ */
+
+#ifndef TENON_EXPORT_H
+#define TENON_EXPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define TENON_BEGIN extern "C" {
+#define TENON_END }
+#else
+#define TENON_BEGIN
+#define TENON_END
+#endif
+
+#define TENON_API __attribute__((visibility("default")))
+#define TENON_CHECKED __attribute__((warn_unused_result))
+#define TENON_PRINTF(format, args) __attribute__((format(printf, format, args)))
+
+#define TENON_VERSION_MAJOR 0
+#define TENON_VERSION_MINOR 1
+#define TENON_VERSION_PATCH 0
+#define TENON_VERSION_STRING "0.1.0"
+
+/** One second, millisecond and microsecond in nanoseconds, the unit of all
+ *  times and delays here. */
+#define TENON_SECOND INT64_C(1000000000)
+#define TENON_MILLISECOND INT64_C(1000000)
+#define TENON_MICROSECOND INT64_C(1000)
+
+/** A delay or deadline that never comes. */
+#define TENON_FOREVER INT64_MAX
+
+TENON_BEGIN
+
+/** The version of the library that is loaded, as "0.1.0".
+ *  Thread: any. */
+TENON_API const char *tenon_version(void);
+
+TENON_END
+
+#endif

@@ -1,0 +1,27 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Everything a protocol author needs. Adapters and whoever extends the library
+ * include the headers of tenon/sys/ besides.
+ */
+
+#ifndef TENON_TENON_H
+#define TENON_TENON_H
+
+#include <tenon/address.h>
+#include <tenon/alloc.h>
+#include <tenon/call.h>
+#include <tenon/error.h>
+#include <tenon/foreign.h>
+#include <tenon/inbox.h>
+#include <tenon/manual.h>
+#include <tenon/reactor.h>
+#include <tenon/signal.h>
+#include <tenon/status.h>
+#include <tenon/stream.h>
+#include <tenon/timer.h>
+#include <tenon/transport.h>
+#include <tenon/watch.h>
+
+#endif
