@@ -11,6 +11,7 @@
 #define TENON_INBOX_H
 
 #include <tenon/call.h>
+#include <tenon/node.h>
 
 typedef struct tenon_inbox tenon_inbox;
 typedef struct tenon_post_node tenon_post_node;
@@ -22,8 +23,7 @@ typedef void tenon_post_fn(tenon_post_node *post, tenon_status status, void *use
 
 struct tenon_post_node {
     /* Private: */
-    tenon_post_node *next;
-    tenon_post_node *prev;
+    tenon_node node;
     tenon_post_fn *fn;
     void *user;
     tenon_inbox *inbox;

@@ -18,6 +18,7 @@
 
 #include <tenon/alloc.h>
 #include <tenon/error.h>
+#include <tenon/node.h>
 
 typedef struct tenon_reactor tenon_reactor;
 typedef struct tenon_shutdown tenon_shutdown;
@@ -97,9 +98,8 @@ typedef tenon_status tenon_shutdown_fn(tenon_reactor *reactor,
 
 struct tenon_shutdown {
     /* Private: */
+    tenon_node node;
     tenon_reactor *reactor;
-    tenon_shutdown *next;
-    tenon_shutdown *prev;
     tenon_shutdown_fn *fn;
     void *user;
     uint32_t state;

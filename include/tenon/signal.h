@@ -11,6 +11,7 @@
 #define TENON_SIGNAL_H
 
 #include <tenon/call.h>
+#include <tenon/node.h>
 
 typedef struct tenon_signal tenon_signal;
 
@@ -24,9 +25,8 @@ enum tenon_signal_flag {
 
 struct tenon_signal {
     /* Private: */
+    tenon_node node;
     tenon_reactor *reactor;
-    tenon_signal *next;
-    tenon_signal *prev;
     tenon_signal_fn *fn;
     void *user;
     int signo;

@@ -11,6 +11,7 @@
 #define TENON_TIMER_H
 
 #include <tenon/call.h>
+#include <tenon/node.h>
 
 typedef struct tenon_timer tenon_timer;
 typedef struct tenon_periodic tenon_periodic;
@@ -19,9 +20,8 @@ typedef void tenon_timer_fn(tenon_timer *timer, void *user);
 
 struct tenon_timer {
     /* Private: */
+    tenon_node node;
     tenon_reactor *reactor;
-    tenon_timer *next;
-    tenon_timer *prev;
     tenon_timer_fn *fn;
     void *user;
     const char *name;
@@ -30,7 +30,7 @@ struct tenon_timer {
     uint32_t index;
     uint8_t state;
     uint8_t flags;
-    uint16_t kind;
+    uint16_t reserved;
 };
 
 /** Called at each tick. `missed` counts ticks that a stall skipped. Returns

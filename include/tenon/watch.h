@@ -12,6 +12,7 @@
 #define TENON_WATCH_H
 
 #include <tenon/call.h>
+#include <tenon/node.h>
 
 typedef struct tenon_watch tenon_watch;
 
@@ -32,11 +33,9 @@ typedef void tenon_watch_fn(tenon_watch *watch, uint32_t events, void *user);
 
 struct tenon_watch {
     /* Private: */
-    tenon_reactor *reactor;
+    tenon_node active; /* with a report to deliver, or disarmed */
     tenon_watch *next; /* of the same descriptor */
-    tenon_watch *prev;
-    tenon_watch *active_next; /* with a report to deliver */
-    tenon_watch *active_prev;
+    tenon_reactor *reactor;
     tenon_watch_fn *fn;
     void *user;
     const char *name;
@@ -45,7 +44,8 @@ struct tenon_watch {
     uint32_t pending;
     uint8_t state;
     uint8_t flags;
-    uint16_t reserved;
+    uint8_t futile;
+    uint8_t reserved;
 };
 
 typedef struct tenon_watch_info {

@@ -71,8 +71,9 @@ tenon_reactor_attach(tenon_reactor **out, const tenon_host_ops *ops, void *host,
  *  nested host loop), and after the end of the reactor, for as long as the
  *  adapter's `close` has not been called. After a result with `more` the
  *  engine has already used `defer`.
- *  Errors: TENON_WRONG_THREAD, TENON_FORKED (after which `close` has been
- *  called), TENON_CLOSED. `out` may be NULL. */
+ *  Errors: TENON_WRONG_THREAD (nothing was done); TENON_FORKED and
+ *  TENON_CLOSED: `close` has been called or the host is gone, so the adapter's
+ *  own memory may be, too. `out` may be NULL; it is always filled. */
 TENON_API tenon_status tenon_turn(tenon_reactor *reactor,
                                   tenon_turn_result *out);
 

@@ -1,0 +1,314 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The engine, as its own files and core/net see it. One struct, a room for
+ * each of its parts:
+ *
+ *   turn.c     phases, entries, nested entries     poller.c  epoll, slots
+ *   timer.c    the heap and the timerfd            watch.c   watches
+ *   call.c     calls and their handles             inbox.c   other threads
+ *   signal.c   signals                             shutdown.c  hooks, the end
+ *   reactor.c  constructors, getters, reports      dump.c    what is inside
+ *
+ * User code runs from tenon__frame_enter/leave only, and always with the
+ * object it belongs to unlinked from whatever list led to it: it may free that
+ * object, run the host again, or close the reactor.
+ */
+
+#ifndef TENON_LOOP_ENGINE_H
+#define TENON_LOOP_ENGINE_H
+
+#include <stdatomic.h>
+#include <sys/epoll.h>
+
+#include <tenon/call.h>
+#include <tenon/inbox.h>
+#include <tenon/signal.h>
+#include <tenon/sys/host.h>
+#include <tenon/timer.h>
+#include <tenon/watch.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/memory.h"
+
+#define TENON__BATCH 64
+
+/* A turn goes through these in order; IDLE is between two turns. */
+enum tenon__phase {
+    TENON__IDLE,
+    TENON__READY,
+    TENON__POLL,
+    TENON__IO,
+    TENON__TIMERS,
+    TENON__END
+};
+
+/* OPEN -> HOOKS (shutdown hooks run) -> ENDING (owed notices) -> CLOSED. */
+enum tenon__life { TENON__OPEN, TENON__HOOKS, TENON__ENDING, TENON__CLOSED };
+
+/* What lives until the reactor ends: transports, listeners, connectors. */
+typedef struct tenon__object tenon__object;
+typedef struct tenon__object_ops {
+    const char *kind; /* "transport", ... for dumps */
+    /* The reactor ends: give back everything now, tell the user what is owed
+     * now (inside a frame), unlink. `status` is TENON_CLOSED or HOST_GONE. */
+    void (*end)(tenon__object *object, tenon_status status);
+    /* A line on `file`, without the newline. */
+    void (*dump)(const tenon__object *object, FILE *file);
+} tenon__object_ops;
+struct tenon__object {
+    tenon_node node; /* in reactor->objects */
+    const tenon__object_ops *ops;
+};
+
+/* One per user callback on the stack; see tenon__frame_enter. */
+typedef struct tenon__frame {
+    struct tenon__frame *up;
+    const void *object;
+    const char *what;
+    const char *name;
+    bool alive;
+} tenon__frame;
+
+/* What is known of a descriptor number. The generation goes into epoll with
+ * it, so that a report for an earlier life of the number is dropped. */
+typedef struct tenon__slot {
+    tenon_watch *first;
+    uint32_t generation;
+    uint32_t registered; /* EPOLL* bits the kernel has, 0: not there */
+    bool owned;          /* by a transport or listener */
+} tenon__slot;
+
+typedef struct tenon__poller {
+    int epoll_fd;
+    int timer_fd; /* -1: the blocking wait keeps time itself */
+    tenon__slot *slots;
+    uint32_t slot_count;
+    uint32_t generation;
+    uint32_t cursor;
+    uint32_t count;
+    struct epoll_event batch[TENON__BATCH];
+    tenon_node active;   /* watches with a report to deliver */
+    tenon_node disarmed; /* watches whose callback is on the stack */
+    int64_t armed_ns;    /* of timer_fd; TENON_FOREVER: not */
+    bool lapsed;         /* timer_fd is readable */
+    bool was_full;       /* the last harvest filled the batch */
+} tenon__poller;
+
+struct tenon_inbox {
+    atomic_uint refs;
+    atomic_uint wake;      /* 1: the eventfd was or will be written */
+    _Atomic(tenon_node *) head; /* newest first; &closed once closed */
+    tenon_node closed;
+    int event_fd;
+    const volatile unsigned char *fork_page;
+    tenon_allocator allocator;
+};
+
+struct tenon_reactor {
+    tenon_allocator allocator;
+    const tenon_host_ops *ops; /* NULL: native */
+    void *host;
+    const char *name;
+    size_t name_len;
+    uint32_t kind; /* enum tenon__kind */
+    uint32_t refs; /* of users */
+    uint32_t pins; /* of the engine: open, entered, closing in the host */
+    uint32_t depth;
+    enum tenon__life life;
+    enum tenon__phase phase;
+    tenon_status end_status;
+    bool run_active;
+    bool stopping;
+    bool host_open;
+    bool deferred;  /* the host was asked to enter us */
+    bool alive_told;
+    bool may_block;
+    bool reporting;
+    _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
+    volatile unsigned char *fork_page;
+    tenon__frame *frames;
+    int64_t now_ns;
+    int64_t mark_ns;  /* the clock after the last callback */
+    int64_t block_ns; /* at most this long in the poll of this turn */
+    int64_t virtual_ns;
+    int64_t budget_ns;
+    int64_t slow_ns;
+    int64_t shutdown_timeout_ns;
+    uint32_t budget_calls;
+    uint32_t alive_count; /* started objects that are no daemons */
+    uint32_t holds;
+    tenon_node ready;  /* for the next turn */
+    tenon_node round;  /* of this turn */
+    tenon_node late;   /* end-of-turn work for this or the next turn */
+    tenon_node ending; /* end-of-turn work of this turn */
+    tenon_node drops;  /* freed at depth 0 */
+    tenon_node objects;
+    tenon_node hooks;
+    tenon_node signals;
+    tenon_node deferred_timers; /* due while their callback is on the stack */
+    tenon__heap heap;
+    uint64_t sequence;
+    struct tenon__call_pool *calls;
+    tenon__poller poller;
+    tenon_inbox *inbox;
+    void *read_buffer; /* a spare one, or NULL */
+    size_t read_buffer_len;
+    tenon_node parked; /* listeners waiting for a descriptor */
+    tenon_timer shutdown_timer;
+    tenon_node shutdown_node;
+    tenon_error_handler_fn *on_error;
+    void *on_error_user;
+    tenon_closed_fn *on_closed;
+    void *on_closed_user;
+    tenon_node memory_listeners; /* for core/net */
+    tenon_stats stats;
+};
+
+enum tenon__kind {
+    TENON__NATIVE,
+    TENON__HOSTED,
+    TENON__FOREIGN,
+    TENON__MANUAL
+};
+
+extern _Thread_local tenon_reactor *tenon__current
+    __attribute__((tls_model("initial-exec")));
+
+/* ---- checks: first thing in every public entry ---- */
+
+/** TENON_OK, or why this thread, process or reactor may not. */
+tenon_status tenon__check(const tenon_reactor *reactor);
+/** The same, but a reactor that ends is no failure (stop, cancel, unref). */
+tenon_status tenon__check_thread(const tenon_reactor *reactor);
+
+/* ---- time ---- */
+
+/** The clock itself, not the turn's. */
+int64_t tenon__clock(const tenon_reactor *reactor);
+static inline int64_t tenon__add_ns(int64_t time_ns, int64_t delay_ns)
+{
+    int64_t sum;
+    return __builtin_add_overflow(time_ns, delay_ns, &sum) ? TENON_FOREVER
+                                                           : sum;
+}
+
+/* ---- queues ---- */
+
+/** Queues node->run for the next turn, and wakes the host if it sleeps. The
+ *  node is the caller's until run, unlinked when run begins. */
+void tenon__ready_push(tenon_reactor *reactor, tenon_node *node);
+/** Queues node->run for the end of this turn (of the next one, when called
+ *  outside of turns or from end-of-turn work). Idempotent. */
+void tenon__late_push(tenon_reactor *reactor, tenon_node *node);
+/** Queues node->run, which frees, for when no callback is on the stack. */
+void tenon__drop_push(tenon_reactor *reactor, tenon_node *node);
+/** Unlinks from whichever of these queues; idempotent. */
+static inline void tenon__unqueue(tenon_node *node)
+{
+    tenon__list_remove(node);
+}
+
+/* ---- user code ---- */
+
+/** Around every call of user code on behalf of `object` (its address is its
+ *  identity). `what` and `name` are for reports ("timer", its name or NULL).
+ *  After leave, `frame->alive` tells whether tenon__frame_forget was not
+ *  called for the object meanwhile, i.e. whether it may still be touched. */
+void tenon__frame_enter(tenon_reactor *reactor, tenon__frame *frame,
+                        const void *object, const char *what,
+                        const char *name);
+void tenon__frame_leave(tenon_reactor *reactor, tenon__frame *frame);
+bool tenon__on_stack(const tenon_reactor *reactor, const void *object);
+/** The object's memory may go: whoever is above must not touch it. */
+void tenon__frame_forget(tenon_reactor *reactor, const void *object);
+
+/* ---- life ---- */
+
+/** A started object that is no daemon; tells the host of a change at once, or
+ *  when the outermost turn ends. */
+void tenon__alive_add(tenon_reactor *reactor);
+void tenon__alive_sub(tenon_reactor *reactor);
+bool tenon__alive(const tenon_reactor *reactor);
+void tenon__alive_tell(tenon_reactor *reactor);
+static inline void tenon__object_add(tenon_reactor *reactor,
+                                     tenon__object *object,
+                                     const tenon__object_ops *ops)
+{
+    object->ops = ops;
+    tenon__list_push(&reactor->objects, &object->node);
+}
+void tenon__pin(tenon_reactor *reactor);
+void tenon__unpin(tenon_reactor *reactor);
+/** Ends the reactor as far as the stack allows; see shutdown.c. */
+void tenon__end(tenon_reactor *reactor, tenon_status status);
+void tenon__finish_if_ended(tenon_reactor *reactor);
+/** Makes sure the host enters us soon: to be called after any enqueue. */
+void tenon__arm(tenon_reactor *reactor);
+
+/* ---- descriptors ---- */
+
+/** As tenon_watch_start, for a descriptor that belongs to an object of ours:
+ *  from then on other watches of it are refused. */
+tenon_status tenon__watch_start_owned(tenon_watch *watch, uint32_t events,
+                                      tenon_watch_fn *fn, void *user);
+/** The one place that closes a descriptor of ours: stops `watch` (may be
+ *  NULL), removes it from the poller, closes it, retries parked listeners. */
+void tenon__fd_close(tenon_reactor *reactor, tenon_watch *watch, int fd);
+
+/** The shared read buffer, checked out; NULL when out of memory. */
+void *tenon__buffer_take(tenon_reactor *reactor, size_t *len);
+void tenon__buffer_give(tenon_reactor *reactor, void *buffer);
+
+/* ---- errors ---- */
+
+/** An error of the library or, for -errno, of the system. Never NULL. */
+tenon_error *tenon__error(tenon_reactor *reactor, tenon_status status,
+                          const char *message, tenon_error *cause);
+/** Reports `status` as an error of `what` with `name`. */
+void tenon__report_status(tenon_reactor *reactor, const char *what,
+                          const char *name, const void *object,
+                          tenon_status status);
+
+/* ---- the parts, for each other ---- */
+
+tenon_status tenon__reactor_make(tenon_reactor **out, uint32_t kind,
+                                 const tenon_host_ops *ops, void *host,
+                                 const tenon_reactor_options *options);
+tenon_status tenon__poller_init(tenon_reactor *reactor);
+void tenon__poller_fini(tenon_reactor *reactor);
+void tenon__poller_harvest(tenon_reactor *reactor, int64_t wait_ns);
+/** Delivers one report; false when the batch is through. */
+bool tenon__poller_dispatch(tenon_reactor *reactor);
+/** Sets the timerfd for the earliest deadline, if it must be. */
+void tenon__poller_sync_timer(tenon_reactor *reactor);
+void tenon__poller_rearm(tenon_reactor *reactor);
+tenon_status tenon__poller_reserve(tenon_reactor *reactor, int fd);
+tenon_status tenon__slot_update(tenon_reactor *reactor, int fd);
+void tenon__watches_end(tenon_reactor *reactor);
+
+/** Runs one due timer; false when none is. */
+bool tenon__timer_dispatch(tenon_reactor *reactor);
+void tenon__timers_rearm(tenon_reactor *reactor);
+int64_t tenon__timer_next(const tenon_reactor *reactor);
+void tenon__timers_end(tenon_reactor *reactor);
+
+tenon_status tenon__calls_init(tenon_reactor *reactor);
+void tenon__calls_end(tenon_reactor *reactor);
+void tenon__calls_fini(tenon_reactor *reactor);
+
+tenon_status tenon__inbox_new(tenon_reactor *reactor);
+/** Moves what was posted to the ready queue, oldest first. */
+void tenon__inbox_drain(tenon_reactor *reactor);
+bool tenon__inbox_waiting(const tenon_reactor *reactor);
+/** Reads the eventfd, after a wake-up. */
+void tenon__inbox_acknowledge(tenon_reactor *reactor);
+void tenon__inbox_close(tenon_reactor *reactor);
+void tenon__inbox_wake(tenon_inbox *inbox);
+
+void tenon__signals_end(tenon_reactor *reactor);
+tenon_status tenon__shutdown_begin(tenon_reactor *reactor);
+
+#endif
