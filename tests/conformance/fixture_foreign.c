@@ -98,7 +98,7 @@ static int64_t native_timeout(void *data)
     return left_ns > 0 ? left_ns : 0;
 }
 
-static void run_timer(struct timer *timer)
+static void run_timer(struct loop *loop, struct timer *timer)
 {
     struct timer copy = *timer;
     timer->when_ns = 0;
@@ -106,7 +106,7 @@ static void run_timer(struct timer *timer)
         copy.once(copy.user);
     } else if (copy.tick(copy.user)) {
         copy.when_ns = clock_ns() + copy.period_ns;
-        *timer = copy;
+        add_timer(loop, copy);
     }
 }
 
@@ -115,7 +115,7 @@ static void run_timers(struct loop *loop)
     int64_t now_ns = clock_ns();
     for (int i = 0; i < TIMERS; i++) {
         if (loop->timers[i].when_ns && loop->timers[i].when_ns <= now_ns) {
-            run_timer(&loop->timers[i]);
+            run_timer(loop, &loop->timers[i]);
         }
     }
 }
@@ -177,8 +177,8 @@ static void iterate(void *data, int64_t max_wait_ns)
     wait_ns = wait_ns < max_wait_ns ? wait_ns : max_wait_ns;
     struct timespec time = {.tv_sec = wait_ns / TENON_SECOND,
                             .tv_nsec = wait_ns % TENON_SECOND};
-    int ready = ppoll(fds, REACTORS, wait_ns == TENON_FOREVER ? NULL : &time,
-                      NULL);
+    int ready =
+        ppoll(fds, REACTORS, wait_ns == TENON_FOREVER ? NULL : &time, NULL);
     run_timers(loop);
     for (int i = 0; ready > 0 && i < REACTORS; i++) {
         if (fds[i].revents && loop->reactors[i]) {
@@ -225,8 +225,8 @@ extern const tenon_fixture tenon_fixture_foreign;
 const tenon_fixture tenon_fixture_foreign = {
     .size = sizeof(tenon_fixture),
     .caps = TENON_FIXTURE_REAL_TIME | TENON_FIXTURE_ALIVE |
-            TENON_FIXTURE_NESTED | TENON_FIXTURE_SHARED |
-            TENON_FIXTURE_BUDGET | TENON_FIXTURE_ATTACHED,
+            TENON_FIXTURE_NESTED | TENON_FIXTURE_SHARED | TENON_FIXTURE_BUDGET |
+            TENON_FIXTURE_ATTACHED,
     .name = "foreign",
     .version = tenon_version,
     .loop_new = loop_new,

@@ -21,9 +21,9 @@ struct rig rig;
 
 /* ---- its life ---- */
 
-#define HAS_SLOT(fixture, slot)                                                \
-    ((fixture)->size >=                                                        \
-         offsetof(tenon_fixture, slot) + sizeof((fixture)->slot) &&            \
+#define HAS_SLOT(fixture, slot)                                     \
+    ((fixture)->size >=                                             \
+         offsetof(tenon_fixture, slot) + sizeof((fixture)->slot) && \
      (fixture)->slot)
 
 const char *rig_lacks(const tenon_fixture *fixture, uint32_t needs)

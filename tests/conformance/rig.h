@@ -102,10 +102,13 @@ void rig_pump_step(int64_t deadline_ns, const char *file, int line,
 int64_t rig_deadline(void);
 
 /** Iterates until the condition holds; fails after five seconds. */
-#define PUMP_UNTIL(condition)                                   \
-    for (int64_t end_ns_ = rig_deadline(); !(condition);) {     \
-        rig_pump_step(end_ns_, __FILE__, __LINE__, #condition); \
-    }
+#define PUMP_UNTIL(condition)                                       \
+    do {                                                            \
+        int64_t end_ns_ = rig_deadline();                           \
+        while (!(condition)) {                                      \
+            rig_pump_step(end_ns_, __FILE__, __LINE__, #condition); \
+        }                                                           \
+    } while (0)
 
 /** Lets real time pass where no loop is to run: a blocking callback. */
 void rig_block(int64_t duration_ns);
