@@ -30,11 +30,20 @@ files() {
 product() {
   files 'core/*.c' 'core/*.h' 'include/*.h' 'adapters/*.c' 'adapters/*.h' \
     'protocols/*.c' 'protocols/*.h' 'shims/*.c' 'shims/*.h' |
-    grep -vE '/tests/|/fixture\.c$'
+    grep -vE '/tests/|/fixture\.c$' || :
 }
 
 tool() {
   command -v "$1" >/dev/null 2>&1 || bad "$1 is not installed"
+}
+
+# built PATTERN WHAT: puts our libraries of that name into $tmp/files.
+built() {
+  [ ! -e "$build/stale" ] || bad 'the libraries did not build'
+  [ -d "$build" ] || bad "there is no $build"
+  find "$build" -name "$1" | grep -vE '/libtenon(-conformance|_harness)\.a$' |
+    sort >"$tmp/files" || :
+  input "$tmp/files" "$2"
 }
 
 # input FILE WHAT: fail when the list is empty.

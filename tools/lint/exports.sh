@@ -5,8 +5,7 @@
 . "$(dirname -- "$0")/../lint-lib.sh"
 tool nm
 
-find "$build" -name 'libtenon*.so' | sort >"$tmp/files"
-input "$tmp/files" 'shared libraries'
+built 'libtenon*.so' 'shared libraries'
 while IFS= read -r lib; do
   nm -D --defined-only "$lib" | awk '{ print $NF }' | sed 's/@.*//' |
     grep -vx 'TENON_[0-9.]*' >"$tmp/names" || :

@@ -7,9 +7,7 @@
 tool objdump
 allow=tools/lint/globals.allow
 
-find "$build" -name 'libtenon*.a' ! -name 'libtenon-conformance.a' |
-  sort >"$tmp/files"
-input "$tmp/files" 'static libraries'
+built 'libtenon*.a' 'static libraries'
 while IFS= read -r lib; do
   # flags take columns 18-24; then: section, size, name
   objdump -t "$lib" | grep -E '^[0-9a-f]{16} ' | cut -c18- |

@@ -6,8 +6,7 @@
 . "$(dirname -- "$0")/../lint-lib.sh"
 tool readelf
 
-find "$build" -name 'libtenon*.so' | sort >"$tmp/files"
-input "$tmp/files" 'shared libraries'
+built 'libtenon*.so' 'shared libraries'
 while IFS= read -r lib; do
   readelf -lW "$lib" >"$tmp/segments"
   readelf -dW "$lib" >"$tmp/dynamic"

@@ -5,8 +5,8 @@
 . "$(dirname -- "$0")/../lint-lib.sh"
 tool readelf
 
-lib=$build/libtenon.so
-[ -f "$lib" ] || bad "no $lib to check"
+built libtenon.so 'libtenon.so'
+lib=$(cat "$tmp/files")
 readelf -d "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' >"$tmp/needed"
 input "$tmp/needed" 'needed libraries'
 grep -vE '^(libc\.so\.|ld-linux)' "$tmp/needed" |
