@@ -46,10 +46,11 @@ if(NOT (TENON_SANITIZE AND CMAKE_C_COMPILER_ID MATCHES "Clang"))
 endif()
 
 function(tenon_flags target)
+  set(optimised $<CONFIG:Release,RelWithDebInfo,MinSizeRel>)
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:C>:${TENON_WARNINGS}>
-    "$<$<AND:$<COMPILE_LANGUAGE:C>,$<NOT:$<CONFIG:Debug>>>:${TENON_HARDENING}>")
+    "$<$<AND:$<COMPILE_LANGUAGE:C>,${optimised}>:${TENON_HARDENING}>")
   get_target_property(type ${target} TYPE)
   if(type MATCHES "SHARED_LIBRARY|EXECUTABLE")
     target_link_options(${target} PRIVATE ${TENON_LINK_FLAGS})

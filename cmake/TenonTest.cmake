@@ -39,7 +39,8 @@ endfunction()
 #   ctest: labels=threads,slow timeout=120
 #
 # adds labels (`threads`: worth running under TSan; `exhaustive`: left out
-# unless asked for) and replaces the 60 seconds.
+# unless asked for) and replaces the 60 seconds. The word `serial` keeps other
+# tests from running beside it, for what measures time or CPU.
 function(tenon_add_test group file)
   cmake_parse_arguments(PARSE_ARGV 2 T "" "" "LABELS;LIBS;INCLUDES")
   cmake_path(GET file STEM name)
@@ -48,6 +49,7 @@ function(tenon_add_test group file)
   set(target "test-${group}-${name}")
 
   set(seconds 60)
+  set(serial OFF)
   file(STRINGS "${file}" lines LIMIT_COUNT 40)
   foreach(line IN LISTS lines)
     if(line MATCHES "ctest:.*labels=([a-z0-9,_-]+)")
@@ -56,6 +58,9 @@ function(tenon_add_test group file)
     endif()
     if(line MATCHES "ctest:.*timeout=([0-9]+)")
       set(seconds ${CMAKE_MATCH_1})
+    endif()
+    if(line MATCHES "ctest:.* serial( |$)")
+      set(serial ON)
     endif()
   endforeach()
   set_property(DIRECTORY "${tenon_SOURCE_DIR}" APPEND PROPERTY
@@ -68,6 +73,7 @@ function(tenon_add_test group file)
     $<TARGET_NAME_IF_EXISTS:tenon_harness> ${T_LIBS} PkgConfig::TENON_CHECK)
   add_test(NAME ${group}-${name} COMMAND ${target})
   tenon_test_properties(${group}-${name} ${seconds} ${T_LABELS})
+  set_tests_properties(${group}-${name} PROPERTIES RUN_SERIAL ${serial})
 endfunction()
 
 # tenon_add_fixture(NAME FILE LIBS...): FILE defines tenon_fixture_NAME.

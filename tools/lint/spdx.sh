@@ -8,8 +8,9 @@ files '*.c' '*.h' '*.S' '*.sh' '*.py' '*.cmake' '*CMakeLists.txt' '*.cc' \
   dev .ci/run cmake/tenon.map >"$tmp/files"
 input "$tmp/files" 'sources'
 [ -f LICENSES/MIT.txt ] || bad 'LICENSES/MIT.txt is missing'
+tag='SPDX-License-Identifier:'
 while IFS= read -r file; do
-  head -n 5 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
-    echo "$file: no SPDX-License-Identifier: MIT in its first 5 lines"
+  head -n 5 "$file" | grep -q "$tag MIT" ||
+    echo "$file: no $tag MIT in its first 5 lines"
 done <"$tmp/files" >"$tmp/found"
 verdict "$tmp/found" "$(count "$tmp/files") files" 'files without a licence'
