@@ -16,8 +16,7 @@ tenon_status tenon_reactor_stats(const tenon_reactor *r, tenon_stats *out)
     }
     tenon_stats stats = r->stats;
     const tenon_node *lists[] = {&r->ready, &r->round};
-    stats.size = out->size < sizeof stats ? out->size
-                                          : (uint32_t)sizeof stats;
+    stats.size = out->size < sizeof stats ? out->size : (uint32_t)sizeof stats;
     stats.timer_count = r->heap.count;
     stats.ready_count = 0;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {

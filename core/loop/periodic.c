@@ -36,9 +36,8 @@ static tenon_status start_tick(tenon_periodic *p, uint64_t tick)
     int64_t deadline_ns = tenon__add_ns(p->origin_ns, offset_ns);
     p->tick = tick;
     p->state = PERIODIC_WAITING;
-    return tenon_timer_start_at(&p->timer,
-                                tenon__add_ns(deadline_ns, jitter(p)),
-                                on_tick, NULL);
+    return tenon_timer_start_at(
+        &p->timer, tenon__add_ns(deadline_ns, jitter(p)), on_tick, NULL);
 }
 
 static void stop(tenon_periodic *p)

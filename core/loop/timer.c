@@ -258,8 +258,8 @@ tenon_status tenon_timer_reset(tenon_timer *t, int64_t delay_ns)
         return status;
     }
     int64_t now_ns = tenon__clock(t->reactor);
-    return tenon__timer_move(
-        t, delay_ns > 0 ? tenon__add_ns(now_ns, delay_ns) : 0);
+    return tenon__timer_move(t, delay_ns > 0 ? tenon__add_ns(now_ns, delay_ns)
+                                             : 0);
 }
 
 tenon_status tenon_timer_delay(tenon_timer *t, int64_t extra_ns)

@@ -126,8 +126,7 @@ void tenon__drops_run(tenon_reactor *r)
 /* ---- user code ---- */
 
 void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
-                        const void *object, const char *what,
-                        const char *name)
+                        const void *object, const char *what, const char *name)
 {
     frame->up = r->frames;
     frame->object = object;
@@ -196,8 +195,7 @@ static bool has_more(const tenon_reactor *r)
            !tenon__list_empty(&r->late) ||
            (r->depth <= 1 && !tenon__list_empty(&r->drops)) ||
            tenon__poller_pending(r) || r->poller.was_full ||
-           tenon__inbox_waiting(r) ||
-           (top && top->deadline_ns <= r->mark_ns);
+           tenon__inbox_waiting(r) || (top && top->deadline_ns <= r->mark_ns);
 }
 
 static void begin_turn(tenon_reactor *r)

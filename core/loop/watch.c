@@ -50,7 +50,7 @@ static void forget(tenon_watch *w)
     tenon__list_remove(&w->active);
     w->pending = 0;
     w->futile = 0;
-    w->flags &= (uint8_t)~(TENON__WATCH_DISARMED | TENON__WATCH_SPUN);
+    w->flags &= (uint8_t) ~(TENON__WATCH_DISARMED | TENON__WATCH_SPUN);
     w->state = WATCH_IDLE;
     r->stats.watch_count--;
     if (w->flags & TENON__WATCH_OWNED) {
