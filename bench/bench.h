@@ -138,7 +138,7 @@ typedef struct bench_conn {
     size_t off;
     size_t len;
 } bench_conn;
-int bench_conn_accept(int listen_fd); /* a descriptor, or -1 for no more */
+int bench_conn_accept(int listen_fd);   /* a descriptor, or -1 for no more */
 int bench_conn_serve(bench_conn *self); /* what to watch for; -1: ended */
 void bench_conn_fini(bench_conn *self);
 

@@ -32,7 +32,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define EXPORT __attribute__((visibility("default")))
+#define EXPORT            __attribute__((visibility("default")))
 #define KERNEL_SIGSET_LEN ((size_t)8)
 
 extern long syscall(long number, ...);
@@ -88,8 +88,8 @@ static void settle(uint64_t accepted)
 
 static inline void count_wait(bool blocks)
 {
-    uint64_t accepted = atomic_load_explicit(&page->accepted,
-                                             memory_order_relaxed);
+    uint64_t accepted =
+        atomic_load_explicit(&page->accepted, memory_order_relaxed);
     add_one(&page->waits);
     if (blocks && accepted != atomic_load_explicit(&page->settled,
                                                    memory_order_relaxed)) {
@@ -172,8 +172,8 @@ ssize_t writev(int fd, const void *iov, int count)
 
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
                       const void *addr, unsigned addr_len);
-ssize_t sendto(int fd, const void *buf, size_t len, int flags,
-               const void *addr, unsigned addr_len)
+ssize_t sendto(int fd, const void *buf, size_t len, int flags, const void *addr,
+               unsigned addr_len)
 {
     count_io(&page->sends, fd);
     return syscall(SYS_sendto, fd, buf, len, flags, addr, addr_len);

@@ -116,20 +116,40 @@ static void quick(bench_options *self)
 static int one(bench_options *self, int id, const char *value)
 {
     switch (id) {
-    case OPT_HOST: self->host = value; return 0;
-    case OPT_IMPL: self->impl = value; return 0;
-    case OPT_CONNS: return number(&self->conns, value, 1);
-    case OPT_IDLE: return number(&self->idle, value, 0);
-    case OPT_BATCH: return number(&self->batch, value, 1);
-    case OPT_SIZE: return number(&self->size, value, 1);
-    case OPT_SECONDS: return seconds(&self->seconds, value);
-    case OPT_CPUS: return cpus(&self->cpus, value);
-    case OPT_JSON: self->json = true; return 0;
-    case OPT_PAIRS: return number(&self->pairs, value, 1);
-    case OPT_QUICK: quick(self); return 0;
-    case OPT_ALL: self->all = true; return 0;
-    case OPT_NULL: self->null_test = true; return 0;
-    default: return -1;
+    case OPT_HOST:
+        self->host = value;
+        return 0;
+    case OPT_IMPL:
+        self->impl = value;
+        return 0;
+    case OPT_CONNS:
+        return number(&self->conns, value, 1);
+    case OPT_IDLE:
+        return number(&self->idle, value, 0);
+    case OPT_BATCH:
+        return number(&self->batch, value, 1);
+    case OPT_SIZE:
+        return number(&self->size, value, 1);
+    case OPT_SECONDS:
+        return seconds(&self->seconds, value);
+    case OPT_CPUS:
+        return cpus(&self->cpus, value);
+    case OPT_JSON:
+        self->json = true;
+        return 0;
+    case OPT_PAIRS:
+        return number(&self->pairs, value, 1);
+    case OPT_QUICK:
+        quick(self);
+        return 0;
+    case OPT_ALL:
+        self->all = true;
+        return 0;
+    case OPT_NULL:
+        self->null_test = true;
+        return 0;
+    default:
+        return -1;
     }
 }
 

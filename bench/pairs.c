@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define P99_AT_MOST 1.1
+#define P99_AT_MOST         1.1
 #define THROUGHPUT_AT_LEAST 0.98
 
 enum { LOADS = 4, MAX_PAIRS = 1000, NAME_LEN = 32 };
@@ -42,20 +42,28 @@ typedef struct comparison {
     const char *name;
     const char *base_host;
     const char *base_impl;
-    const char *host; /* where tenon is parked */
-    bool extra;       /* with --all only */
+    const char *host;     /* where tenon is parked */
+    bool extra;           /* with --all only */
     double target[LOADS]; /* 0: none was set */
 } comparison;
 
 static const comparison comparisons[] = {
     {"libuv", "libuv", "native", "libuv", false, {1.0, 0.9, 1.0, 0.9}},
-    {"libevent", "libevent", "native", "libevent", false,
+    {"libevent",
+     "libevent",
+     "native",
+     "libevent",
+     false,
      {1.25, 1.05, 1.15, 1.05}},
     {"gio", "glib", "native", "glib", false, {2.5, 1.5, 100, 100}},
     {"gsource", "glib", "native-fd", "glib", false, {1.25, 0.95, 12, 40}},
     {"raw", "native", "raw", "native", false, {0.95, 0.85, 0.93, 0.8}},
     {"raw/libuv", "native", "raw", "libuv", true, {0.95, 0.85, 0.93, 0.8}},
-    {"raw/libevent", "native", "raw", "libevent", true,
+    {"raw/libevent",
+     "native",
+     "raw",
+     "libevent",
+     true,
      {0.95, 0.85, 0.93, 0.8}},
     {"raw/glib", "native", "raw", "glib", true, {0.95, 0.7, 0.93, 0.7}},
     {"uv_poll", "libuv", "native-fd", "libuv", true, {0}},
@@ -201,8 +209,8 @@ static void print_json(const row *r)
            at_rank(r, RATIO, 0), at_rank(r, RATIO, 1));
     printf("\"target\":%g,\"p99_ratio\":%.3f,\"throughput_ratio\":%.3f,"
            "\"pairs\":%zu,\"void_pairs\":%zu,\"verdict\":\"%s\"}\n",
-           r->target, median(r, P99), median(r, THROUGHPUT), r->count,
-           r->voids, verdict(r));
+           r->target, median(r, P99), median(r, THROUGHPUT), r->count, r->voids,
+           verdict(r));
 }
 
 static void say(const row *r, const char *what, bool json)

@@ -159,8 +159,8 @@ void bench_process_kill(bench_process *self)
 static bool has_died(const bench_process *self)
 {
     siginfo_t info = {0};
-    return waitid(P_PID, (id_t)self->pid, &info,
-                  WEXITED | WNOHANG | WNOWAIT) != 0 ||
+    return waitid(P_PID, (id_t)self->pid, &info, WEXITED | WNOHANG | WNOWAIT) !=
+               0 ||
            info.si_pid != 0;
 }
 

@@ -53,14 +53,14 @@ static int run(int listen_fd, const bench_options *options)
 {
     struct event_base *base = event_base_new();
     (void)options;
-    if (base == NULL || evconnlistener_new(base, on_connection, NULL,
-                                           LEV_OPT_CLOSE_ON_EXEC, 0,
-                                           listen_fd) == NULL) {
+    if (base == NULL ||
+        evconnlistener_new(base, on_connection, NULL, LEV_OPT_CLOSE_ON_EXEC, 0,
+                           listen_fd) == NULL) {
         return 1;
     }
     return event_base_dispatch(base);
 }
 
-const bench_server bench_srv_bufferevent = {"bufferevent", "libevent",
-                                            "native", run};
+const bench_server bench_srv_bufferevent = {"bufferevent", "libevent", "native",
+                                            run};
 #endif

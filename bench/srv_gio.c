@@ -42,8 +42,8 @@ static void conn_free(conn *c)
 
 static void read_more(conn *c)
 {
-    g_input_stream_read_async(c->in, c->bytes, c->cap, G_PRIORITY_DEFAULT,
-                              NULL, on_read, c);
+    g_input_stream_read_async(c->in, c->bytes, c->cap, G_PRIORITY_DEFAULT, NULL,
+                              on_read, c);
 }
 
 static void on_written(GObject *source, GAsyncResult *result, gpointer user);

@@ -27,9 +27,8 @@ static void on_ready(uv_poll_t *handle, int status, int events);
 static void watch(conn *c, int what)
 {
     c->watched = what;
-    (void)uv_poll_start(&c->poll,
-                        what == BENCH_READ ? UV_READABLE : UV_WRITABLE,
-                        on_ready);
+    (void)uv_poll_start(
+        &c->poll, what == BENCH_READ ? UV_READABLE : UV_WRITABLE, on_ready);
 }
 
 static void on_ready(uv_poll_t *handle, int status, int events)
