@@ -83,8 +83,10 @@ tenon_status tenon_run_once(tenon_reactor *r, int64_t max_wait_ns)
         return status < 0 ? status : TENON_INVALID;
     }
     begin_run(r);
+    bool busy =
+        r->stopping || !tenon__list_empty(&r->ready) || tenon__inbox_waiting(r);
     if (r->kind == TENON__NATIVE || r->stopping) {
-        status = turn(r, r->stopping ? 0 : max_wait_ns);
+        status = turn(r, busy ? 0 : max_wait_ns);
     } else {
         status = r->ops->run(r->host, max_wait_ns);
     }
