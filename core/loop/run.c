@@ -66,7 +66,9 @@ tenon_status tenon_run(tenon_reactor *r)
         return status;
     }
     begin_run(r);
-    if (r->stopping || !tenon__alive(r)) {
+    bool stopped = r->stopping;
+    r->stopping = false;
+    if (stopped || !tenon__alive(r)) {
         status = turn(r, 0);
     } else if (r->kind == TENON__NATIVE) {
         status = run_native(r);
@@ -83,9 +85,11 @@ tenon_status tenon_run_once(tenon_reactor *r, int64_t max_wait_ns)
         return status < 0 ? status : TENON_INVALID;
     }
     begin_run(r);
-    bool busy =
-        r->stopping || !tenon__list_empty(&r->ready) || tenon__inbox_waiting(r);
-    if (r->kind == TENON__NATIVE || r->stopping) {
+    bool stopped = r->stopping;
+    bool busy = stopped || !tenon__list_empty(&r->ready) ||
+                tenon__inbox_waiting(r);
+    r->stopping = false;
+    if (r->kind == TENON__NATIVE || stopped) {
         status = turn(r, busy ? 0 : max_wait_ns);
     } else {
         status = r->ops->run(r->host, max_wait_ns);
