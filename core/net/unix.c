@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 /* Whether a socket at `address` has nobody behind it. */
-static tenon_status probe(const tenon_address *address)
+static tenon_status probe(tenon_reactor *reactor,
+                          const tenon_address *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
@@ -23,11 +24,12 @@ static tenon_status probe(const tenon_address *address)
     }
     int result = connect(fd, &address->as.any, address->len);
     bool stale = result < 0 && (errno == ECONNREFUSED || errno == ENOENT);
-    close(fd);
+    tenon__fd_close(reactor, NULL, fd);
     return stale ? TENON_OK : TENON_IN_USE;
 }
 
-static tenon_status clear_path(const tenon_address *address)
+static tenon_status clear_path(tenon_reactor *reactor,
+                               const tenon_address *address)
 {
     const char *path = address->as.local.sun_path;
     struct stat found;
@@ -37,19 +39,20 @@ static tenon_status clear_path(const tenon_address *address)
     if (!S_ISSOCK(found.st_mode)) {
         return -EADDRINUSE;
     }
-    tenon_status status = probe(address);
+    tenon_status status = probe(reactor, address);
     if (status == TENON_OK && unlink(path) < 0 && errno != ENOENT) {
         status = -errno;
     }
     return status;
 }
 
-tenon_status tenon__unix_bind(int fd, const tenon_address *address,
-                              mode_t mode, tenon__socket_file *out)
+tenon_status tenon__unix_bind(tenon_reactor *reactor, int fd,
+                              const tenon_address *address, mode_t mode,
+                              tenon__socket_file *out)
 {
     const char *path = address->as.local.sun_path;
     struct stat made;
-    tenon_status status = clear_path(address);
+    tenon_status status = clear_path(reactor, address);
     if (status < 0) {
         return status;
     }
