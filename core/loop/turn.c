@@ -111,6 +111,10 @@ void tenon__late_push(tenon_reactor *r, tenon_node *node)
 
 void tenon__drop_push(tenon_reactor *r, tenon_node *node)
 {
+    if (r->life == TENON__CLOSED) {
+        node->run(r, node); /* no turn will come */
+        return;
+    }
     tenon__list_push(&r->drops, node);
     tenon__arm(r);
 }

@@ -78,10 +78,16 @@ static void shutdown_write(tenon_transport *t)
 
 static void on_ready(tenon_watch *watch, uint32_t events, void *user)
 {
-    (void)watch;
+    tenon_transport *t = user;
+    if (events & TENON_STALE_WATCH) {
+        /* Somebody closed it behind our back; the number is not ours now. */
+        watch->fd = -1;
+        tenon__transport_lose_status(t, TENON_STALE, "descriptor closed");
+        return;
+    }
     /* A hang-up is told by the system call, in whichever direction. */
     uint32_t both = TENON_READ | TENON_WRITE;
-    tenon__transport_on_event(user, events & TENON_HANGUP ? both : events);
+    tenon__transport_on_event(t, events & TENON_HANGUP ? both : events);
 }
 
 static tenon_status set_interest(tenon_transport *t, uint32_t interest)
@@ -94,12 +100,16 @@ static void release(tenon_transport *t, bool reset)
 {
     stream *s = stream_of(t);
     int fd = s->watch.fd;
+    if (fd < 0) {
+        return;
+    }
     if (reset) {
         /* Of no effect on a UNIX socket. */
         struct linger linger = {.l_onoff = 1, .l_linger = 0};
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     }
     tenon__fd_close(t->reactor, &s->watch, fd);
+    s->watch.fd = -1;
 }
 
 static tenon_status get_address(const tenon_transport *t, bool peer,

@@ -77,10 +77,7 @@ static bool has_slot(const tenon_transport *t, enum tenon__tell tell)
     }
 }
 
-static void deliver_lost(tenon_transport *t);
-
-/* The outermost callback returned: queue what waited for that. A reactor that
- * ends serves no queue any more; then it is told here. */
+/* The outermost callback returned: queue what waited for that. */
 static void settle(tenon_transport *t)
 {
     if (tenon__on_stack(t->reactor, t)) {
@@ -88,16 +85,12 @@ static void settle(tenon_transport *t)
     }
     if (t->owes) {
         t->owes = false;
-        if (t->state == TENON__LOST && t->reactor->life >= TENON__ENDING) {
-            deliver_lost(t);
-        } else if (!tenon__linked(&t->ready)) {
-            tenon__ready_push(t->reactor, &t->ready);
-        }
+        tenon__transport_owe(t);
     }
-    if (t->owes_late) {
-        t->owes_late = false;
+    if (t->owes_late && t->state == TENON__OPENED) {
         tenon__late_push(t->reactor, &t->late);
     }
+    t->owes_late = false;
 }
 
 static bool only_echoes_closed(const tenon_transport *t, tenon_status status)
@@ -219,6 +212,9 @@ void tenon__transport_update(tenon_transport *t)
 
 void tenon__transport_owe(tenon_transport *t)
 {
+    if (t->state == TENON__GONE) {
+        return;
+    }
     if (tenon__on_stack(t->reactor, t)) {
         t->owes = true;
     } else if (!tenon__linked(&t->ready)) {
@@ -256,9 +252,10 @@ static void after_open(tenon_transport *t)
     }
     tenon__transport_update(t);
     tenon__transport_drained(t);
-    if (t->state >= TENON__BROKEN) {
+    if (t->state >= TENON__BROKEN || t->missed) {
         tenon__transport_owe(t);
-    } else if (t->owes_pause) {
+    }
+    if (t->owes_pause) {
         tenon__late_push(t->reactor, &t->late);
     }
 }
@@ -359,7 +356,6 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
         t->owes = true;
         return;
     }
-    t->missed = 0;
     if (!t->made) {
         (void)tenon__transport_open(t);
     } else if (t->state == TENON__LOST) {
@@ -367,6 +363,7 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
     } else if (t->state == TENON__BROKEN) {
         run_broken(t);
     } else if (missed) {
+        t->missed = 0;
         tenon__transport_on_event(t, missed);
     } else {
         tenon__transport_drained(t);
@@ -375,20 +372,16 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
 
 /* ---- the object ---- */
 
+/* The engine calls this when nothing is on the stack. */
 static void end(tenon__object *object, tenon_status status)
 {
     tenon_transport *t = TENON__OF(object, tenon_transport, object);
-    tenon_transport_ref(t);
-    tenon__list_remove(&object->node);
-    if (!t->made && !tenon__on_stack(t->reactor, t)) {
+    if (!t->made) {
         tenon__transport_discard(t);
     } else {
         tenon__transport_lose_status(t, status, "the reactor ended");
-        if (t->state == TENON__LOST && !tenon__on_stack(t->reactor, t)) {
-            deliver_lost(t);
-        }
+        deliver_lost(t);
     }
-    tenon_transport_unref(t);
 }
 
 static void dump(const tenon__object *object, FILE *file)
