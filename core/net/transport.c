@@ -362,10 +362,9 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
         deliver_lost(t);
     } else if (t->state == TENON__BROKEN) {
         run_broken(t);
-    } else if (missed) {
+    } else {
         t->missed = 0;
         tenon__transport_on_event(t, missed);
-    } else {
         tenon__transport_drained(t);
     }
 }
