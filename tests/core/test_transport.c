@@ -38,8 +38,8 @@ static tenon_status reported;
 
 static tenon_status saw(side *s, char letter)
 {
-    bool repeated = letter == 'D' && s->log_len > 0 &&
-                    s->log[s->log_len - 1] == 'D';
+    bool repeated =
+        letter == 'D' && s->log_len > 0 && s->log[s->log_len - 1] == 'D';
     if (!repeated && s->log_len < sizeof s->log - 1) {
         s->log[s->log_len++] = letter;
     }
@@ -197,8 +197,8 @@ static void end(void)
         while (!(condition)) {                                                 \
             ck_assert_msg(tenon_now(reactor) < end_ns_, "waiting for %s",      \
                           #condition);                                         \
-            ck_assert_int_eq(                                                  \
-                tenon_run_once(reactor, 100 * TENON_MILLISECOND), TENON_OK);   \
+            ck_assert_int_eq(tenon_run_once(reactor, 100 * TENON_MILLISECOND), \
+                             TENON_OK);                                        \
         }                                                                      \
     } while (0)
 
@@ -225,8 +225,7 @@ static tenon_listener *join(side *client, side *server, const char *at)
     tenon_listener_address(listener, &address);
     tenon_address_format(&address, text, sizeof text);
     ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, text, as(client), NULL),
-        TENON_OK);
+        tenon_connector_start(reactor, NULL, text, as(client), NULL), TENON_OK);
     return listener;
 }
 
@@ -410,12 +409,12 @@ START_TEST(P10_close_in_connection_made)
     char text[TENON_ADDRESS_TEXT_LEN];
     tenon_address address;
     native();
-    ck_assert_int_eq(
-        tenon_listen(reactor, &l, address_of(_i), as(&b), NULL), TENON_OK);
+    ck_assert_int_eq(tenon_listen(reactor, &l, address_of(_i), as(&b), NULL),
+                     TENON_OK);
     tenon_listener_address(l, &address);
     tenon_address_format(&address, text, sizeof text);
-    ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, text, as(&a), &told), TENON_OK);
+    ck_assert_int_eq(tenon_connector_start(reactor, NULL, text, as(&a), &told),
+                     TENON_OK);
     ck_assert_int_eq(connected, 0);
     UNTIL(is_lost(&a) && is_lost(&b));
     ck_assert_int_eq(connected, 1);
@@ -469,8 +468,7 @@ START_TEST(P14_P15_half_close)
     /* Nothing to read, nothing to write: no wake-ups. */
     tenon_stats before = {.size = sizeof before}, after = before;
     tenon_reactor_stats(reactor, &before);
-    ck_assert_int_eq(tenon_run_once(reactor, 30 * TENON_MILLISECOND),
-                     TENON_OK);
+    ck_assert_int_eq(tenon_run_once(reactor, 30 * TENON_MILLISECOND), TENON_OK);
     tenon_reactor_stats(reactor, &after);
     ck_assert_uint_eq(after.events, before.events);
     (void)tenon_transport_write(b.t, "answer", 6);
@@ -890,13 +888,13 @@ START_TEST(P25_refused_by_factory)
                      TENON_OK);
     tenon_listener_address(l, &address);
     tenon_address_format(&address, text, sizeof text);
-    ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, text, as(&a), NULL), TENON_OK);
+    ck_assert_int_eq(tenon_connector_start(reactor, NULL, text, as(&a), NULL),
+                     TENON_OK);
     UNTIL(is_lost(&a));
-    ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, text,
-                              tenon_factory_with(refuse, NULL), &told),
-        TENON_OK);
+    ck_assert_int_eq(tenon_connector_start(reactor, NULL, text,
+                                           tenon_factory_with(refuse, NULL),
+                                           &told),
+                     TENON_OK);
     UNTIL(connected == 1);
     ck_assert_int_eq(connect_error, TENON_REFUSED);
     tenon_stats stats = {.size = sizeof stats};
@@ -920,14 +918,13 @@ START_TEST(N05_out_of_descriptors)
     tenon_listener *l;
     tenon_address address;
     native();
-    ck_assert_int_eq(tenon_listen(reactor, &l, "tcp:127.0.0.1:0", as(&server),
-                                  NULL),
-                     TENON_OK);
+    ck_assert_int_eq(
+        tenon_listen(reactor, &l, "tcp:127.0.0.1:0", as(&server), NULL),
+        TENON_OK);
     tenon_listener_address(l, &address);
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        ck_assert_int_eq(
-            connect(clients[i], &address.as.any, address.len), 0);
+        ck_assert_int_eq(connect(clients[i], &address.as.any, address.len), 0);
     }
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     tight_limit = limit;
@@ -964,13 +961,11 @@ START_TEST(N06_many_accepts_a_turn)
     tenon_address address;
     native();
     ck_assert_int_eq(
-        tenon_listen(reactor, &l, "tcp:[::1]:0", as(&server), NULL),
-        TENON_OK);
+        tenon_listen(reactor, &l, "tcp:[::1]:0", as(&server), NULL), TENON_OK);
     tenon_listener_address(l, &address);
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        ck_assert_int_eq(
-            connect(clients[i], &address.as.any, address.len), 0);
+        ck_assert_int_eq(connect(clients[i], &address.as.any, address.len), 0);
     }
     ck_assert_int_eq(tenon_run_once(reactor, TENON_SECOND), TENON_OK);
     ck_assert_uint_eq(tenon_listener_accepted(l), CLIENTS);
@@ -1004,8 +999,7 @@ START_TEST(N17_unix_files)
     tenon_listener_close(l);
     tenon_listener_unref(l);
     ck_assert_int_eq(stat(path, &found), 0);
-    ck_assert_int_eq(tenon_listen(reactor, &l, at, as(&a), NULL),
-                     -EADDRINUSE);
+    ck_assert_int_eq(tenon_listen(reactor, &l, at, as(&a), NULL), -EADDRINUSE);
     ck_assert_int_eq(unlink(path), 0);
     /* Left by a process that died. */
     tenon_address address;
@@ -1045,8 +1039,8 @@ START_TEST(N04_paused_and_closed)
                      TENON_OK);
     tenon_listener_address(l, &address);
     tenon_address_format(&address, text, sizeof text);
-    ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, text, as(&a), NULL), TENON_OK);
+    ck_assert_int_eq(tenon_connector_start(reactor, NULL, text, as(&a), NULL),
+                     TENON_OK);
     UNTIL(a.t);
     (void)tenon_transport_write(a.t, "early", 5);
     for (int i = 0; i < 5; i++) {
@@ -1088,9 +1082,9 @@ START_TEST(C1_refused_and_cancelled)
     ck_assert_int_eq(connected, 1);
     UNTIL(connected == 2);
     tenon_connector_unref(c);
-    ck_assert_int_eq(tenon_connector_start(reactor, NULL, "tcp:nobody:1",
-                                           as(&a), &told),
-                     TENON_BAD_ADDRESS);
+    ck_assert_int_eq(
+        tenon_connector_start(reactor, NULL, "tcp:nobody:1", as(&a), &told),
+        TENON_BAD_ADDRESS);
     ck_assert_uint_eq(a.log_len, 0);
     end();
 }
@@ -1110,8 +1104,7 @@ START_TEST(C2_full_backlog_times_out)
     told.timeout_ns = 50 * TENON_MILLISECOND;
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(
-            tenon_connector_start(reactor, NULL, at, as(&a), &told),
-            TENON_OK);
+            tenon_connector_start(reactor, NULL, at, as(&a), &told), TENON_OK);
     }
     UNTIL(connected == 3);
     ck_assert_int_eq(connect_error, TENON_TIMED_OUT);
@@ -1134,8 +1127,7 @@ static void close_reactor(side *s)
 
 START_TEST(L2_everything_from_every_callback)
 {
-    static void (*const deeds[])(side *) = {close_it, abort_it, pause_it,
-                                            bye};
+    static void (*const deeds[])(side *) = {close_it, abort_it, pause_it, bye};
     const char letter = "MDE"[_i % 3];
     side a = {0}, b = {0};
     b.on[(int)letter] = deeds[_i / 3 % 4];
