@@ -51,7 +51,7 @@ static int get_int(int fd, int level, int option)
 static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
                           size_t count)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
+    struct msghdr message = {.msg_iov = (struct iovec *)parts,
                              .msg_iovlen =
                                  count < PARTS_MAX ? count : PARTS_MAX};
     ssize_t sent;

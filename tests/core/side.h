@@ -196,15 +196,15 @@ static inline void end(void)
     ck_assert_int_eq(count_fds(), fds_before);
 }
 
-#define UNTIL(condition)                                                       \
-    do {                                                                       \
-        int64_t end_ns_ = tenon_now(reactor) + 5 * TENON_SECOND;               \
-        while (!(condition)) {                                                 \
-            ck_assert_msg(tenon_now(reactor) < end_ns_, "waiting for %s",      \
-                          #condition);                                         \
-            ck_assert_int_eq(tenon_run_once(reactor, 100 * TENON_MILLISECOND), \
-                             TENON_OK);                                        \
-        }                                                                      \
+#define UNTIL(condition)                                                     \
+    do {                                                                     \
+        int64_t end_ns_ = tenon_now(reactor) + 5 * TENON_SECOND;             \
+        while (!(condition)) {                                               \
+            ck_assert_msg(tenon_now(reactor) < end_ns_, "waiting for %s",    \
+                          #condition);                                       \
+            ck_assert_int_eq(tenon_run_once(reactor, 5 * TENON_MILLISECOND), \
+                             TENON_OK);                                      \
+        }                                                                    \
     } while (0)
 
 static inline void turns(int count)
