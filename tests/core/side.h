@@ -27,6 +27,7 @@ typedef struct side {
     size_t log_len;
     char *bytes;
     size_t len;
+    int peer; /* the far descriptor, where the test holds it */
     tenon_status lost;
     tenon_status answer[128]; /* what a callback returns, by letter */
     void (*on[128])(struct side *side);
