@@ -9,6 +9,7 @@ set -eu
 dir=$(mktemp -d)
 demo=''
 client=''
+# shellcheck disable=SC2317 # the trap calls it
 finish() {
   exec 3>&- || :
   [ -z "$client" ] || kill "$client" 2>/dev/null || :

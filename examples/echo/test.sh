@@ -14,6 +14,7 @@ command -v socat >/dev/null 2>&1 || {
 dir=$(mktemp -d)
 server=''
 idle=''
+# shellcheck disable=SC2317 # the trap calls it
 finish() {
   [ -z "$idle" ] || kill "$idle" 2>/dev/null || :
   [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || :
