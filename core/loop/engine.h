@@ -48,6 +48,13 @@ enum tenon__phase {
 /* OPEN -> HOOKS (shutdown hooks run) -> ENDING (owed notices) -> CLOSED. */
 enum tenon__life { TENON__OPEN, TENON__HOOKS, TENON__ENDING, TENON__CLOSED };
 
+enum tenon__kind {
+    TENON__NATIVE,
+    TENON__HOSTED,
+    TENON__FOREIGN,
+    TENON__MANUAL
+};
+
 /* What lives until the reactor ends: transports, listeners, connectors. */
 typedef struct tenon__object tenon__object;
 typedef struct tenon__object_ops {
@@ -103,7 +110,7 @@ struct tenon_inbox {
     _Atomic(tenon_node *) head; /* newest first; &closed once closed */
     tenon_node closed;
     int event_fd;
-    const volatile unsigned char *fork_page;
+    unsigned char *fork_page; /* 1, or 0 in a child: see inbox.c */
     tenon_allocator allocator;
 };
 
@@ -112,8 +119,9 @@ struct tenon_reactor {
     const tenon_host_ops *ops; /* NULL: native */
     void *host;
     const char *name;
+    void *name_block;
     size_t name_len;
-    uint32_t kind; /* enum tenon__kind */
+    enum tenon__kind kind;
     uint32_t refs; /* of users */
     uint32_t pins; /* of the engine: open, entered, closing in the host */
     uint32_t depth;
@@ -122,17 +130,16 @@ struct tenon_reactor {
     tenon_status end_status;
     bool run_active;
     bool stopping;
-    bool host_open;
+    bool host_open; /* `open` succeeded, `close` was not called */
+    bool host_done; /* the host holds nothing of ours */
     bool deferred;  /* the host was asked to enter us */
     bool alive_told;
-    bool may_block;
     bool reporting;
     _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
-    volatile unsigned char *fork_page;
     tenon__frame *frames;
     int64_t now_ns;
     int64_t mark_ns;  /* the clock after the last callback */
-    int64_t block_ns; /* at most this long in the poll of this turn */
+    int64_t block_ns; /* at most this long in the polls of this entry */
     int64_t virtual_ns;
     int64_t budget_ns;
     int64_t slow_ns;
@@ -148,6 +155,7 @@ struct tenon_reactor {
     tenon_node objects;
     tenon_node hooks;
     tenon_node signals;
+    tenon_node receivers; /* of signals, one for each signal number */
     tenon_node deferred_timers; /* due while their callback is on the stack */
     tenon__heap heap;
     uint64_t sequence;
@@ -156,9 +164,11 @@ struct tenon_reactor {
     tenon_inbox *inbox;
     void *read_buffer; /* a spare one, or NULL */
     size_t read_buffer_len;
-    tenon_node parked; /* listeners waiting for a descriptor */
-    tenon_timer shutdown_timer;
-    tenon_node shutdown_node;
+    tenon_node readers; /* of add_reader and add_writer */
+    tenon_node parked;  /* listeners waiting for a descriptor */
+    tenon_timer hook_timer;
+    tenon_node hook_node;
+    tenon_shutdown *hook; /* the one that is waited for */
     tenon_error_handler_fn *on_error;
     void *on_error_user;
     tenon_closed_fn *on_closed;
@@ -167,15 +177,13 @@ struct tenon_reactor {
     tenon_stats stats;
 };
 
-enum tenon__kind {
-    TENON__NATIVE,
-    TENON__HOSTED,
-    TENON__FOREIGN,
-    TENON__MANUAL
-};
-
 extern _Thread_local tenon_reactor *tenon__current
     __attribute__((tls_model("initial-exec")));
+
+/* Whether the host has `slot`: tables of older adapters are shorter. */
+#define TENON__HOST_HAS(reactor, slot)                                         \
+    ((reactor)->ops->size > offsetof(tenon_host_ops, slot) &&                  \
+     (reactor)->ops->slot != NULL)
 
 /* ---- checks: first thing in every public entry ---- */
 
@@ -242,9 +250,15 @@ static inline void tenon__object_add(tenon_reactor *reactor,
 }
 void tenon__pin(tenon_reactor *reactor);
 void tenon__unpin(tenon_reactor *reactor);
-/** Ends the reactor as far as the stack allows; see shutdown.c. */
+/** Ends the reactor as far as the stack allows. */
 void tenon__end(tenon_reactor *reactor, tenon_status status);
-void tenon__finish_if_ended(tenon_reactor *reactor);
+void tenon__finish(tenon_reactor *reactor);
+/** Runs at most `turns` turns, waiting at most `block_ns` in each. */
+tenon_status tenon__enter(tenon_reactor *reactor, uint32_t turns,
+                          int64_t block_ns, tenon_turn_result *out);
+void tenon__drops_run(tenon_reactor *reactor);
+/** Frees what a constructor made that failed. */
+void tenon__reactor_discard(tenon_reactor *reactor);
 /** Makes sure the host enters us soon: to be called after any enqueue. */
 void tenon__arm(tenon_reactor *reactor);
 
@@ -272,9 +286,14 @@ void tenon__report_status(tenon_reactor *reactor, const char *what,
                           const char *name, const void *object,
                           tenon_status status);
 
+void tenon__report_slow(tenon_reactor *reactor, const tenon__frame *frame,
+                        int64_t duration_ns);
+
 /* ---- the parts, for each other ---- */
 
-tenon_status tenon__reactor_make(tenon_reactor **out, uint32_t kind,
+void tenon__host_closed_in_child(void *token);
+
+tenon_status tenon__reactor_make(tenon_reactor **out, enum tenon__kind kind,
                                  const tenon_host_ops *ops, void *host,
                                  const tenon_reactor_options *options);
 tenon_status tenon__poller_init(tenon_reactor *reactor);
@@ -284,11 +303,46 @@ void tenon__poller_harvest(tenon_reactor *reactor, int64_t wait_ns);
 bool tenon__poller_dispatch(tenon_reactor *reactor);
 /** Sets the timerfd for the earliest deadline, if it must be. */
 void tenon__poller_sync_timer(tenon_reactor *reactor);
-void tenon__poller_rearm(tenon_reactor *reactor);
+/** Whether reports wait to be delivered. */
+bool tenon__poller_pending(const tenon_reactor *reactor);
+bool tenon__poller_is_own(const tenon_reactor *reactor, int fd);
+/** Makes room for the slot of `fd`. */
 tenon_status tenon__poller_reserve(tenon_reactor *reactor, int fd);
-tenon_status tenon__slot_update(tenon_reactor *reactor, int fd);
-void tenon__watches_end(tenon_reactor *reactor);
+/** Registers `watch`, which is linked in its slot already. */
+tenon_status tenon__poller_add(tenon_reactor *reactor, tenon_watch *watch);
+/** Makes the kernel's registration what the slot's watches want. */
+tenon_status tenon__poller_update(tenon_reactor *reactor, int fd);
 
+enum tenon__watch_flag {
+    TENON__WATCH_DAEMON = 1,
+    TENON__WATCH_OWNED = 2,
+    TENON__WATCH_DISARMED = 4, /* its callback is on the stack */
+    TENON__WATCH_SPUN = 8      /* hung up, and nobody did anything about it */
+};
+/** Calls the watch's function with what it has pending. */
+void tenon__watch_deliver(tenon_reactor *reactor, tenon_watch *watch);
+/** Ends a watch whose descriptor is not the one it was started on. */
+void tenon__watch_end_stale(tenon_reactor *reactor, tenon_watch *watch);
+void tenon__watches_rearm(tenon_reactor *reactor);
+void tenon__watches_end(tenon_reactor *reactor);
+void tenon__readers_end(tenon_reactor *reactor);
+
+enum tenon__timer_state {
+    TENON__TIMER_IDLE,
+    TENON__TIMER_HEAP,
+    TENON__TIMER_READY,
+    TENON__TIMER_DEFERRED
+};
+enum tenon__timer_flag {
+    TENON__TIMER_DAEMON = 1,
+    TENON__TIMER_CALL = 2 /* inside a tenon__call */
+};
+/** Puts an idle timer where its deadline belongs. */
+tenon_status tenon__timer_schedule(tenon_timer *timer, int64_t deadline_ns);
+/** Takes it out of wherever it is; it must not be idle. */
+void tenon__timer_unschedule(tenon_timer *timer);
+/** Gives one that is not idle another deadline. On failure it keeps its own. */
+tenon_status tenon__timer_move(tenon_timer *timer, int64_t deadline_ns);
 /** Runs one due timer; false when none is. */
 bool tenon__timer_dispatch(tenon_reactor *reactor);
 void tenon__timers_rearm(tenon_reactor *reactor);
@@ -296,6 +350,8 @@ int64_t tenon__timer_next(const tenon_reactor *reactor);
 void tenon__timers_end(tenon_reactor *reactor);
 
 tenon_status tenon__calls_init(tenon_reactor *reactor);
+/** Runs a due call; `timer` is inside it. */
+void tenon__call_run(tenon_reactor *reactor, tenon_timer *timer);
 void tenon__calls_end(tenon_reactor *reactor);
 void tenon__calls_fini(tenon_reactor *reactor);
 
@@ -305,7 +361,10 @@ void tenon__inbox_drain(tenon_reactor *reactor);
 bool tenon__inbox_waiting(const tenon_reactor *reactor);
 /** Reads the eventfd, after a wake-up. */
 void tenon__inbox_acknowledge(tenon_reactor *reactor);
+/** Refuses posts from now on; those that wait are told TENON_CLOSED. */
 void tenon__inbox_close(tenon_reactor *reactor);
+/** Runs a post of the ready queue with a status; false if it is none. */
+bool tenon__post_run_closed(tenon_reactor *reactor, tenon_node *node);
 void tenon__inbox_wake(tenon_inbox *inbox);
 
 void tenon__signals_end(tenon_reactor *reactor);

@@ -23,7 +23,8 @@
 
 #define TENON_API __attribute__((visibility("default")))
 #define TENON_CHECKED __attribute__((warn_unused_result))
-#define TENON_PRINTF(format, args) __attribute__((format(printf, format, args)))
+#define TENON_PRINTF(text, args)                                               \
+    __attribute__((__format__(__printf__, text, args)))
 
 #define TENON_VERSION_MAJOR 0
 #define TENON_VERSION_MINOR 1

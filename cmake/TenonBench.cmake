@@ -1,0 +1,47 @@
+# Copyright (c) The Tenon authors
+# SPDX-License-Identifier: MIT
+
+# bench/*.c is one program that holds Tenon and the hosts' native idioms side
+# by side. A bench/CMakeLists.txt, if there is one, decides instead; it finds
+# what to link in TENON_BENCH_LIBS.
+
+get_property(TENON_BENCH_LIBS GLOBAL PROPERTY TENON_KIND_adapter)
+list(TRANSFORM TENON_BENCH_LIBS PREPEND "tenon-")
+list(APPEND TENON_BENCH_LIBS tenon)
+set(TENON_BENCH_HAS "")
+foreach(pkg IN ITEMS libuv libevent glib-2.0 gio-2.0)
+  string(MAKE_C_IDENTIFIER "${pkg}" id)
+  string(REGEX REPLACE "_2_0$" "" id "${id}")
+  string(TOUPPER "${id}" id)
+  pkg_check_modules(TENON_BENCH_${id} QUIET IMPORTED_TARGET GLOBAL ${pkg})
+  if(TENON_BENCH_${id}_FOUND)
+    list(APPEND TENON_BENCH_LIBS PkgConfig::TENON_BENCH_${id})
+    list(APPEND TENON_BENCH_HAS TENON_HAVE_${id})
+  endif()
+endforeach()
+get_property(adapters GLOBAL PROPERTY TENON_KIND_adapter)
+foreach(name IN LISTS adapters)
+  string(MAKE_C_IDENTIFIER "${name}" id)
+  string(TOUPPER "${id}" id)
+  list(APPEND TENON_BENCH_HAS TENON_HAVE_TENON_${id})
+endforeach()
+
+if(EXISTS "${tenon_SOURCE_DIR}/bench/CMakeLists.txt")
+  add_subdirectory("${tenon_SOURCE_DIR}/bench" "${tenon_BINARY_DIR}/bench")
+  return()
+endif()
+
+file(GLOB sources CONFIGURE_DEPENDS "${tenon_SOURCE_DIR}/bench/*.c")
+if(sources)
+  add_executable(tenon-bench ${sources})
+  tenon_flags(tenon-bench)
+  target_compile_definitions(tenon-bench PRIVATE ${TENON_BENCH_HAS})
+  target_link_libraries(tenon-bench PRIVATE ${TENON_BENCH_LIBS})
+  set_target_properties(tenon-bench PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${tenon_BINARY_DIR}/bench"
+    INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+  if(TENON_INSTALL)
+    install(TARGETS tenon-bench
+      DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT bench)
+  endif()
+endif()

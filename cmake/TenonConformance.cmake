@@ -1,0 +1,71 @@
+# Copyright (c) The Tenon authors
+# SPDX-License-Identifier: MIT
+
+# The conformance suite: a library that a stranger's adapter can link, and
+# `tenon-conformance`, which runs it on each host we know. A host is a fixture:
+# tests/conformance/fixture_NAME.c or a component's fixture.c.
+
+set(suite "${tenon_SOURCE_DIR}/tests/conformance")
+file(GLOB sources CONFIGURE_DEPENDS "${suite}/*.c")
+file(GLOB builtin CONFIGURE_DEPENDS "${suite}/fixture_*.c")
+list(REMOVE_ITEM sources "${suite}/main.c" ${builtin})
+
+if(NOT sources)
+  return()
+endif()
+
+add_library(tenon-conformance-lib STATIC ${sources})
+tenon_flags(tenon-conformance-lib)
+target_include_directories(tenon-conformance-lib PUBLIC
+  "$<BUILD_INTERFACE:${suite}/include>"
+  "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+target_link_libraries(tenon-conformance-lib PUBLIC tenon)
+set_target_properties(tenon-conformance-lib PROPERTIES
+  OUTPUT_NAME tenon-conformance EXPORT_NAME conformance)
+add_library(tenon::conformance ALIAS tenon-conformance-lib)
+
+foreach(file IN LISTS builtin)
+  string(REGEX REPLACE ".*/fixture_(.*)\\.c$" "\\1" name "${file}")
+  tenon_add_fixture(${name} "${file}")
+endforeach()
+
+get_property(fixtures GLOBAL PROPERTY TENON_FIXTURES)
+list(SORT fixtures)
+set(DECLARATIONS "")
+set(ENTRIES "")
+set(objects "")
+foreach(name IN LISTS fixtures)
+  string(APPEND DECLARATIONS
+    "extern const tenon_fixture tenon_fixture_${name};\n")
+  string(APPEND ENTRIES "    &tenon_fixture_${name},\n")
+  list(APPEND objects $<TARGET_OBJECTS:tenon_fixture_${name}>)
+endforeach()
+set(table "${tenon_BINARY_DIR}/conformance/fixtures.c")
+configure_file("${tenon_SOURCE_DIR}/cmake/fixtures.c.in" "${table}" @ONLY)
+
+if(EXISTS "${suite}/main.c")
+  get_property(adapters GLOBAL PROPERTY TENON_KIND_adapter)
+  list(TRANSFORM adapters PREPEND "tenon-")
+  add_executable(tenon-conformance "${suite}/main.c" "${table}" ${objects})
+  tenon_flags(tenon-conformance)
+  target_include_directories(tenon-conformance PRIVATE "${suite}")
+  target_link_libraries(tenon-conformance PRIVATE
+    tenon-conformance-lib ${adapters} tenon)
+  set_target_properties(tenon-conformance PROPERTIES
+    INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+  foreach(name IN LISTS fixtures)
+    add_test(NAME conformance-${name} COMMAND tenon-conformance --host ${name})
+    tenon_test_properties(conformance-${name} 300 conformance ${name})
+  endforeach()
+  if(TENON_INSTALL)
+    install(TARGETS tenon-conformance
+      DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT conformance)
+  endif()
+endif()
+
+if(TENON_INSTALL)
+  tenon_install_component(conformance "${suite}/include" ""
+    tenon-conformance-lib)
+  tenon_pkgconfig(tenon-conformance conformance
+    "Tenon's conformance suite" "tenon" "-ltenon-conformance")
+endif()

@@ -1,0 +1,33 @@
+# Copyright (c) The Tenon authors
+# SPDX-License-Identifier: MIT
+
+# The tests of the core and of the hosts together. A component's own tests
+# are added by tenon_component().
+
+set(tests "${tenon_SOURCE_DIR}/tests")
+
+# The harness names the core's functions but brings no library: the core's
+# tests take the static one, all others the shared one.
+file(GLOB sources CONFIGURE_DEPENDS "${tests}/harness/*.c")
+if(sources)
+  add_library(tenon_harness STATIC ${sources})
+  tenon_flags(tenon_harness)
+  target_include_directories(tenon_harness PUBLIC
+    "${tests}/harness" "${tenon_SOURCE_DIR}/include")
+  target_link_libraries(tenon_harness PUBLIC PkgConfig::TENON_CHECK)
+endif()
+
+file(GLOB files CONFIGURE_DEPENDS "${tests}/core/test_*.c")
+foreach(file IN LISTS files)
+  tenon_add_test(core "${file}" LABELS core LIBS tenon_static
+    INCLUDES "${tenon_SOURCE_DIR}/core")
+endforeach()
+
+get_property(adapters GLOBAL PROPERTY TENON_KIND_adapter)
+get_property(protocols GLOBAL PROPERTY TENON_KIND_protocol)
+set(libs ${adapters} ${protocols})
+list(TRANSFORM libs PREPEND "tenon-")
+file(GLOB files CONFIGURE_DEPENDS "${tests}/interop/test_*.c")
+foreach(file IN LISTS files)
+  tenon_add_test(interop "${file}" LABELS interop LIBS ${libs} tenon)
+endforeach()

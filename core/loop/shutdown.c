@@ -1,0 +1,353 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The end. tenon_reactor_close runs the shutdown hooks (HOOKS), then the
+ * engine leaves its host at once and, when nothing of the reactor is on the
+ * stack any more, tells everybody what is owed (ENDING) and is CLOSED. The
+ * memory goes when the host has let go and the last reference is dropped.
+ */
+
+#include "loop/engine.h"
+
+enum hook_state { HOOK_IDLE, HOOK_WAITING, HOOK_RUNNING, HOOK_DONE };
+
+/* ---- the last steps ---- */
+
+static void fini(tenon_reactor *r)
+{
+    tenon_allocator allocator = r->allocator;
+    tenon__calls_fini(r);
+    tenon_inbox_unref(r->inbox);
+    tenon__free(&allocator, r->read_buffer, r->read_buffer_len);
+    tenon__free(&allocator, r->name_block, r->name_len);
+    tenon__free(&allocator, r, sizeof *r);
+}
+
+void tenon__reactor_discard(tenon_reactor *r)
+{
+    if (r->poller.epoll_fd >= 0) {
+        tenon__poller_fini(r);
+    }
+    fini(r);
+}
+
+void tenon__pin(tenon_reactor *r)
+{
+    r->pins++;
+}
+
+void tenon__unpin(tenon_reactor *r)
+{
+    if (--r->pins == 0 && r->refs == 0) {
+        fini(r);
+    }
+}
+
+/* Both the host and the engine are through. */
+static void complete(tenon_reactor *r)
+{
+    tenon__poller_fini(r);
+    if (r->on_closed) {
+        r->on_closed(r->on_closed_user);
+    }
+    tenon__unpin(r);
+}
+
+static void host_closed(void *token)
+{
+    tenon_reactor *r = token;
+    r->host_done = true;
+    if (r->life == TENON__CLOSED) {
+        complete(r);
+    }
+}
+
+void tenon__host_closed_in_child(void *token)
+{
+    (void)token;
+}
+
+static void end_objects(tenon_reactor *r)
+{
+    tenon_node *node;
+    while ((node = r->objects.next) != &r->objects) {
+        tenon__object *object = TENON__OF(node, tenon__object, node);
+        object->ops->end(object, r->end_status);
+        tenon__list_remove(node);
+    }
+}
+
+/* Posts that were accepted are told; what else is queued is the work of
+ * objects that have ended, calls and timers. */
+static void end_posts(tenon_reactor *r)
+{
+    tenon_node *lists[] = {&r->round, &r->ready};
+    tenon_node rest;
+    tenon__list_init(&rest);
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        tenon_node *node;
+        while ((node = tenon__list_pop(lists[i])) != NULL) {
+            if (!tenon__post_run_closed(r, node)) {
+                tenon__list_push(&rest, node);
+            }
+        }
+    }
+    tenon__list_splice(&r->ready, &rest);
+}
+
+static void empty(tenon_node *list)
+{
+    while (tenon__list_pop(list)) {
+    }
+}
+
+static void remove_hooks(tenon_reactor *r)
+{
+    tenon_node *node;
+    while ((node = tenon__list_pop(&r->hooks)) != NULL) {
+        TENON__OF(node, tenon_shutdown, node)->state = HOOK_IDLE;
+    }
+}
+
+void tenon__finish(tenon_reactor *r)
+{
+    tenon_reactor *outer = tenon__current;
+    tenon__current = r;
+    r->depth++;
+    r->mark_ns = tenon__clock(r);
+    end_objects(r);
+    remove_hooks(r);
+    tenon__signals_end(r);
+    tenon__inbox_close(r);
+    end_posts(r);
+    tenon__calls_end(r);
+    tenon__timers_end(r);
+    tenon__watches_end(r);
+    empty(&r->late);
+    empty(&r->ending);
+    empty(&r->parked);
+    tenon__drops_run(r);
+    r->phase = TENON__IDLE;
+    r->depth--;
+    tenon__current = outer;
+    r->life = TENON__CLOSED;
+    if (r->host_done) {
+        complete(r);
+    }
+}
+
+/* Leaving the host comes first, so that a nested loop of it does not spin on
+ * a descriptor that nobody serves. */
+void tenon__end(tenon_reactor *r, tenon_status status)
+{
+    if (r->life >= TENON__ENDING) {
+        return;
+    }
+    r->life = TENON__ENDING;
+    r->end_status = status;
+    if (!r->host_open) {
+        r->host_done = true;
+    } else if (status != TENON_HOST_GONE) {
+        r->host_open = false;
+        r->ops->close(r->host, host_closed, r);
+    } else {
+        r->host_open = false;
+        r->host_done = true;
+    }
+    if (r->depth == 0) {
+        tenon__finish(r);
+    }
+}
+
+void tenon_reactor_host_gone(tenon_reactor *r)
+{
+    if (tenon__check_thread(r) == TENON_OK) {
+        tenon__end(r, TENON_HOST_GONE);
+    }
+}
+
+/* ---- hooks ---- */
+
+static tenon_shutdown *hook_of(tenon_node *node)
+{
+    return TENON__OF(node, tenon_shutdown, node);
+}
+
+static void report_hook(tenon_reactor *r, const tenon_shutdown *hook,
+                        tenon_status status)
+{
+    tenon__report_status(r, "shutdown hook", NULL, hook, status);
+}
+
+static tenon_status call_hook(tenon_reactor *r, tenon_shutdown *hook)
+{
+    tenon__frame frame;
+    hook->state = HOOK_RUNNING;
+    r->hook = hook;
+    tenon__frame_enter(r, &frame, hook, "shutdown hook", NULL);
+    tenon_status status = hook->fn(r, hook, hook->user);
+    tenon__frame_leave(r, &frame);
+    bool pending = status == TENON_PENDING && r->hook == hook &&
+                   hook->state == HOOK_RUNNING;
+    if (!pending) {
+        r->hook = NULL;
+    }
+    if (status < 0) {
+        report_hook(r, hook, status);
+    }
+    return pending ? TENON_PENDING : TENON_OK;
+}
+
+static void run_hooks(tenon_reactor *r)
+{
+    while (!r->hook && !tenon__list_empty(&r->hooks)) {
+        tenon_node *newest = r->hooks.prev;
+        tenon__list_remove(newest);
+        call_hook(r, hook_of(newest));
+    }
+    if (!r->hook) {
+        tenon_timer_stop(&r->hook_timer);
+        tenon__end(r, TENON_CLOSED);
+    }
+}
+
+static void run_hooks_in_turn(tenon_reactor *r, tenon_node *node)
+{
+    (void)node;
+    if (r->life == TENON__HOOKS) {
+        run_hooks(r);
+    }
+}
+
+static void continue_soon(tenon_reactor *r)
+{
+    if (!tenon__linked(&r->hook_node)) {
+        r->hook_node.run = run_hooks_in_turn;
+        tenon__ready_push(r, &r->hook_node);
+    }
+}
+
+static void on_hook_timeout(tenon_timer *timer, void *user)
+{
+    tenon_reactor *r = user;
+    (void)timer;
+    if (r->hook) {
+        report_hook(r, r->hook, TENON_TIMED_OUT);
+        r->hook->state = HOOK_DONE;
+        r->hook = NULL;
+    }
+    continue_soon(r);
+}
+
+tenon_status tenon_reactor_on_shutdown(tenon_reactor *r, tenon_shutdown *hook,
+                                       tenon_shutdown_fn *fn, void *user)
+{
+    tenon_status status = tenon__check(r);
+    if (status < 0 || !hook || !fn) {
+        return status < 0 ? status : TENON_INVALID;
+    }
+    *hook = (tenon_shutdown){
+        .reactor = r, .fn = fn, .user = user, .state = HOOK_WAITING};
+    tenon__list_push(&r->hooks, &hook->node);
+    return TENON_OK;
+}
+
+void tenon_shutdown_remove(tenon_shutdown *hook)
+{
+    if (hook && hook->state == HOOK_WAITING) {
+        tenon__list_remove(&hook->node);
+        hook->state = HOOK_IDLE;
+    }
+}
+
+void tenon_shutdown_done(tenon_shutdown *hook)
+{
+    tenon_reactor *r = hook ? hook->reactor : NULL;
+    if (tenon__check(r) < 0 || hook->state != HOOK_RUNNING) {
+        return;
+    }
+    hook->state = HOOK_DONE;
+    if (r->hook == hook) {
+        r->hook = NULL;
+        continue_soon(r);
+    }
+}
+
+/* ---- close ---- */
+
+/* A native reactor has nobody else to run its turns. */
+static void wait_for_hooks(tenon_reactor *r)
+{
+    tenon_turn_result result;
+    r->run_active = true;
+    while (r->life == TENON__HOOKS) {
+        if (tenon__enter(r, 1, TENON_FOREVER, &result) < 0) {
+            break;
+        }
+    }
+    r->run_active = false;
+}
+
+static tenon_status close_with_hooks(tenon_reactor *r)
+{
+    r->life = TENON__HOOKS;
+    tenon_status status = tenon_timer_start(
+        &r->hook_timer, r->shutdown_timeout_ns, on_hook_timeout, r);
+    if (status < 0) {
+        tenon__report_status(r, "shutdown", r->name, r, status);
+    }
+    continue_soon(r);
+    if (r->kind == TENON__NATIVE) {
+        tenon__pin(r);
+        wait_for_hooks(r);
+        tenon__unpin(r);
+        return TENON_OK;
+    }
+    return TENON_PENDING;
+}
+
+tenon_status tenon_reactor_close(tenon_reactor *r)
+{
+    tenon_status status = tenon__check_thread(r);
+    if (status < 0) {
+        return status;
+    }
+    if (r->life != TENON__OPEN) {
+        return r->life == TENON__HOOKS ? TENON_PENDING : TENON_OK;
+    }
+    if (r->run_active) {
+        return TENON_BUSY;
+    }
+    if (!tenon__list_empty(&r->hooks)) {
+        return close_with_hooks(r);
+    }
+    tenon__end(r, TENON_CLOSED);
+    return TENON_OK;
+}
+
+bool tenon_reactor_is_closed(const tenon_reactor *r)
+{
+    return r->life >= TENON__ENDING;
+}
+
+tenon_reactor *tenon_reactor_ref(tenon_reactor *r)
+{
+    r->refs++;
+    return r;
+}
+
+/* In a child the engine is the parent's: nothing is touched. */
+void tenon_reactor_unref(tenon_reactor *r)
+{
+    if (!r || tenon__check_thread(r) < 0 || --r->refs > 0) {
+        return;
+    }
+    if (r->run_active) {
+        r->stopping = true; /* tenon_run ends it */
+        return;
+    }
+    tenon__pin(r);
+    tenon__end(r, TENON_CLOSED);
+    tenon__unpin(r);
+}
