@@ -156,8 +156,7 @@ size_t tenon_error_format(const tenon_error *error, char *text, size_t len)
     }
     for (int depth = 0; error && depth < CHAIN_MAX; depth++) {
         append(text, len, &used, "%s%s: %s (%s)", depth ? " <- " : "",
-               error->domain, error->message,
-               tenon_status_name(error->status));
+               error->domain, error->message, tenon_status_name(error->status));
         if (error->file) {
             append(text, len, &used, " at %s:%d", error->file, error->line);
         }

@@ -85,10 +85,9 @@ static tenon_status set_capacity(tenon__heap *heap,
                                  const tenon_allocator *allocator,
                                  uint32_t capacity)
 {
-    tenon__heap_entry *entries =
-        tenon__resize(allocator, heap->entries,
-                      heap->capacity * sizeof *entries,
-                      capacity * sizeof *entries);
+    tenon__heap_entry *entries = tenon__resize(allocator, heap->entries,
+                                               heap->capacity * sizeof *entries,
+                                               capacity * sizeof *entries);
     if (!entries) {
         return TENON_NO_MEMORY;
     }

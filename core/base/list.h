@@ -12,7 +12,7 @@
 #include <tenon/node.h>
 
 /** The object of type `type` whose member `member` is at `node`. */
-#define TENON__OF(node, type, member)                                          \
+#define TENON__OF(node, type, member) \
     ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void tenon__list_init(tenon_node *head)

@@ -19,8 +19,8 @@ const char *tenon_status_name(tenon_status status)
 {
     const char *name = NULL;
     switch (status) {
-#define NAME_CASE(id, value, text)                                             \
-    case value:                                                                \
+#define NAME_CASE(id, value, text) \
+    case value:                    \
         return "TENON_" #id;
         TENON_STATUS_MAP(NAME_CASE)
 #undef NAME_CASE
@@ -37,8 +37,8 @@ const char *tenon_status_text(tenon_status status)
 {
     const char *text = NULL;
     switch (status) {
-#define TEXT_CASE(id, value, words)                                            \
-    case value:                                                                \
+#define TEXT_CASE(id, value, words) \
+    case value:                     \
         return words;
         TENON_STATUS_MAP(TEXT_CASE)
 #undef TEXT_CASE
@@ -53,6 +53,5 @@ const char *tenon_status_text(tenon_status status)
 
 tenon_status tenon_status_of_errno(int system_code)
 {
-    return system_code > 0 && system_code < 4096 ? -system_code
-                                                 : TENON_INVALID;
+    return system_code > 0 && system_code < 4096 ? -system_code : TENON_INVALID;
 }

@@ -56,9 +56,9 @@ static tenon_status reserve_chunk(tenon_reactor *r)
         return TENON_OK;
     }
     uint32_t capacity = pool->chunk_capacity ? pool->chunk_capacity * 2 : 8;
-    tenon__call **chunks = tenon__resize(
-        &r->allocator, pool->chunks, pool->chunk_capacity * sizeof *chunks,
-        capacity * sizeof *chunks);
+    tenon__call **chunks = tenon__resize(&r->allocator, pool->chunks,
+                                         pool->chunk_capacity * sizeof *chunks,
+                                         capacity * sizeof *chunks);
     if (!chunks) {
         return TENON_NO_MEMORY;
     }
@@ -228,9 +228,8 @@ tenon_status tenon_call_with(tenon_reactor *r,
     }
     status = schedule(r, call, options);
     if (status == TENON_OK && out) {
-        *out = (tenon_handle){.reactor = r,
-                              .sequence = call->id,
-                              .slot = call->slot};
+        *out = (tenon_handle){
+            .reactor = r, .sequence = call->id, .slot = call->slot};
     }
     return status;
 }
@@ -251,10 +250,8 @@ tenon_status tenon_call_later(tenon_reactor *r, int64_t delay_ns,
 tenon_status tenon_call_at(tenon_reactor *r, int64_t deadline_ns,
                            tenon_call_fn *fn, void *user, tenon_handle *out)
 {
-    tenon_call_options options = {.time_ns = deadline_ns,
-                                  .flags = TENON_CALL_AT,
-                                  .fn = fn,
-                                  .user = user};
+    tenon_call_options options = {
+        .time_ns = deadline_ns, .flags = TENON_CALL_AT, .fn = fn, .user = user};
     return tenon_call_with(r, &options, out);
 }
 
@@ -322,7 +319,8 @@ tenon_status tenon_handle_reset(tenon_handle handle, int64_t delay_ns)
         return status;
     }
     int64_t now_ns = tenon__clock(handle.reactor);
-    return tenon__timer_move(&call->timer, delay_ns > 0 ? tenon__add_ns(now_ns, delay_ns) : 0);
+    return tenon__timer_move(
+        &call->timer, delay_ns > 0 ? tenon__add_ns(now_ns, delay_ns) : 0);
 }
 
 tenon_status tenon_handle_delay(tenon_handle handle, int64_t extra_ns)
@@ -332,5 +330,6 @@ tenon_status tenon_handle_delay(tenon_handle handle, int64_t extra_ns)
     if (status < 0) {
         return status;
     }
-    return tenon__timer_move(&call->timer, tenon__add_ns(call->timer.deadline_ns, extra_ns));
+    return tenon__timer_move(&call->timer,
+                             tenon__add_ns(call->timer.deadline_ns, extra_ns));
 }

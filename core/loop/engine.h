@@ -106,7 +106,7 @@ typedef struct tenon__poller {
 
 struct tenon_inbox {
     atomic_uint refs;
-    atomic_uint wake;      /* 1: the eventfd was or will be written */
+    atomic_uint wake;           /* 1: the eventfd was or will be written */
     _Atomic(tenon_node *) head; /* newest first; &closed once closed */
     tenon_node closed;
     int event_fd;
@@ -155,7 +155,7 @@ struct tenon_reactor {
     tenon_node objects;
     tenon_node hooks;
     tenon_node signals;
-    tenon_node receivers; /* of signals, one for each signal number */
+    tenon_node receivers;       /* of signals, one for each signal number */
     tenon_node deferred_timers; /* due while their callback is on the stack */
     tenon__heap heap;
     uint64_t sequence;
@@ -181,8 +181,8 @@ extern _Thread_local tenon_reactor *tenon__current
     __attribute__((tls_model("initial-exec")));
 
 /* Whether the host has `slot`: tables of older adapters are shorter. */
-#define TENON__HOST_HAS(reactor, slot)                                         \
-    ((reactor)->ops->size > offsetof(tenon_host_ops, slot) &&                  \
+#define TENON__HOST_HAS(reactor, slot)                        \
+    ((reactor)->ops->size > offsetof(tenon_host_ops, slot) && \
      (reactor)->ops->slot != NULL)
 
 /* ---- checks: first thing in every public entry ---- */
@@ -226,8 +226,7 @@ static inline void tenon__unqueue(tenon_node *node)
  *  After leave, `frame->alive` tells whether tenon__frame_forget was not
  *  called for the object meanwhile, i.e. whether it may still be touched. */
 void tenon__frame_enter(tenon_reactor *reactor, tenon__frame *frame,
-                        const void *object, const char *what,
-                        const char *name);
+                        const void *object, const char *what, const char *name);
 void tenon__frame_leave(tenon_reactor *reactor, tenon__frame *frame);
 bool tenon__on_stack(const tenon_reactor *reactor, const void *object);
 /** The object's memory may go: whoever is above must not touch it. */
@@ -295,7 +294,7 @@ void tenon__host_closed_in_child(void *token);
 
 tenon_status tenon__reactor_make(tenon_reactor **out, enum tenon__kind kind,
                                  const tenon_host_ops *ops, void *host,
-                                 const tenon_reactor_options *options);
+                                 const tenon_reactor_options *given);
 tenon_status tenon__poller_init(tenon_reactor *reactor);
 void tenon__poller_fini(tenon_reactor *reactor);
 void tenon__poller_harvest(tenon_reactor *reactor, int64_t wait_ns);

@@ -93,8 +93,8 @@ tenon_inbox *tenon_inbox_ref(tenon_inbox *inbox)
 
 void tenon_inbox_unref(tenon_inbox *inbox)
 {
-    if (inbox && atomic_fetch_sub_explicit(&inbox->refs, 1,
-                                           memory_order_acq_rel) == 1) {
+    if (inbox &&
+        atomic_fetch_sub_explicit(&inbox->refs, 1, memory_order_acq_rel) == 1) {
         inbox_free(inbox);
     }
 }
@@ -114,16 +114,14 @@ void tenon__inbox_wake(tenon_inbox *inbox)
 /* False when the inbox is closed. */
 static bool push(tenon_inbox *inbox, tenon_node *node)
 {
-    tenon_node *head =
-        atomic_load_explicit(&inbox->head, memory_order_relaxed);
+    tenon_node *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
     do {
         if (head == &inbox->closed) {
             return false;
         }
         node->next = head;
     } while (!atomic_compare_exchange_weak_explicit(
-        &inbox->head, &head, node, memory_order_release,
-        memory_order_relaxed));
+        &inbox->head, &head, node, memory_order_release, memory_order_relaxed));
     return true;
 }
 

@@ -36,9 +36,8 @@ static tenon_status start_tick(tenon_periodic *p, uint64_t tick)
     int64_t deadline_ns = tenon__add_ns(p->origin_ns, offset_ns);
     p->tick = tick;
     p->state = PERIODIC_WAITING;
-    return tenon_timer_start_at(&p->timer,
-                                tenon__add_ns(deadline_ns, jitter(p)),
-                                on_tick, NULL);
+    return tenon_timer_start_at(
+        &p->timer, tenon__add_ns(deadline_ns, jitter(p)), on_tick, NULL);
 }
 
 static void stop(tenon_periodic *p)
@@ -138,7 +137,10 @@ bool tenon_periodic_is_active(const tenon_periodic *p)
 
 tenon_status tenon_periodic_done(tenon_periodic *p, tenon_status status)
 {
-    tenon_status checked = tenon__check(p ? p->timer.reactor : NULL);
+    if (!p) {
+        return TENON_INVALID;
+    }
+    tenon_status checked = tenon__check(p->timer.reactor);
     if (checked < 0 || p->state != PERIODIC_PENDING) {
         return checked < 0 ? checked : TENON_INVALID;
     }

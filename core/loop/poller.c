@@ -56,8 +56,8 @@ tenon_status tenon__poller_init(tenon_reactor *r)
     if (p->epoll_fd < 0) {
         return -errno;
     }
-    tenon_status status = control(r, EPOLL_CTL_ADD, r->inbox->event_fd,
-                                  EPOLLIN, INBOX_TOKEN);
+    tenon_status status =
+        control(r, EPOLL_CTL_ADD, r->inbox->event_fd, EPOLLIN, INBOX_TOKEN);
     if (status < 0 || r->kind == TENON__NATIVE || r->kind == TENON__MANUAL) {
         return status;
     }
@@ -99,13 +99,12 @@ tenon_status tenon__poller_reserve(tenon_reactor *r, int fd)
         return TENON_OK;
     }
     tenon__slot *slots =
-        tenon__resize(&r->allocator, p->slots,
-                      p->slot_count * sizeof *slots, count * sizeof *slots);
+        tenon__resize(&r->allocator, p->slots, p->slot_count * sizeof *slots,
+                      count * sizeof *slots);
     if (!slots) {
         return TENON_NO_MEMORY;
     }
-    memset(slots + p->slot_count, 0,
-           (count - p->slot_count) * sizeof *slots);
+    memset(slots + p->slot_count, 0, (count - p->slot_count) * sizeof *slots);
     p->slots = slots;
     p->slot_count = count;
     return TENON_OK;

@@ -15,8 +15,8 @@
 #include "loop/engine.h"
 
 enum { READ_BUFFER = 65536 };
-#define BUDGET_NS (2 * TENON_MILLISECOND)
-#define SLOW_NS (50 * TENON_MILLISECOND)
+#define BUDGET_NS   (2 * TENON_MILLISECOND)
+#define SLOW_NS     (50 * TENON_MILLISECOND)
 #define SHUTDOWN_NS (5 * TENON_SECOND)
 
 /* ---- life ---- */
@@ -137,8 +137,8 @@ static void print_report(const tenon_reactor *r, const tenon_report *report)
 {
     char text[512];
     tenon_error_format(report->error, text, sizeof text);
-    fprintf(stderr, "tenon: %s: %s %s: %s", r->name, report->what,
-            report->name, text);
+    fprintf(stderr, "tenon: %s: %s %s: %s", r->name, report->what, report->name,
+            text);
     if (report->duration_ns) {
         fprintf(stderr, " after %.3f ms",
                 (double)report->duration_ns / (double)TENON_MILLISECOND);
@@ -269,8 +269,8 @@ static tenon_reactor_options full_options(const tenon_reactor_options *given)
 {
     tenon_reactor_options options = {0};
     if (given) {
-        size_t len = given->size < sizeof options ? given->size
-                                                  : sizeof options;
+        size_t len =
+            given->size < sizeof options ? given->size : sizeof options;
         memcpy(&options, given, len);
     }
     return options;

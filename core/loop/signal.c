@@ -67,8 +67,7 @@ static void call_before(const struct sigaction *before, int signo,
 {
     if (before->sa_flags & SA_SIGINFO) {
         before->sa_sigaction(signo, info, context);
-    } else if (before->sa_handler != SIG_DFL &&
-               before->sa_handler != SIG_IGN) {
+    } else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
         before->sa_handler(signo);
     }
 }
@@ -293,8 +292,7 @@ static void update_receiver(tenon_reactor *r, int signo)
     for (tenon_node *n = r->signals.next; n != &r->signals; n = n->next) {
         const tenon_signal *s = TENON__OF(n, tenon_signal, node);
         any = any || s->signo == signo;
-        chain = chain ||
-                (s->signo == signo && (s->flags & TENON_SIGNAL_CHAIN));
+        chain = chain || (s->signo == signo && (s->flags & TENON_SIGNAL_CHAIN));
     }
     if (!any) {
         end_receiver(rec);
@@ -306,7 +304,10 @@ static void update_receiver(tenon_reactor *r, int signo)
 tenon_status tenon_signal_start(tenon_signal *s, int signo, uint32_t flags,
                                 tenon_signal_fn *fn, void *user)
 {
-    tenon_status status = tenon__check(s ? s->reactor : NULL);
+    if (!s) {
+        return TENON_INVALID;
+    }
+    tenon_status status = tenon__check(s->reactor);
     if (status < 0) {
         return status;
     }
@@ -385,8 +386,7 @@ static handler *find_handler(const tenon_reactor *r, int signo)
 
 static void free_handler(tenon_reactor *r, tenon_node *node)
 {
-    tenon__free(&r->allocator, TENON__OF(node, handler, drop),
-                sizeof(handler));
+    tenon__free(&r->allocator, TENON__OF(node, handler, drop), sizeof(handler));
 }
 
 /* Its function may be on the stack, so the memory goes later. */

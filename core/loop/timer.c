@@ -193,7 +193,10 @@ void tenon_timer_init(tenon_timer *t, tenon_reactor *r)
 tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
                                   tenon_timer_fn *fn, void *user)
 {
-    tenon_status status = tenon__check(t ? t->reactor : NULL);
+    if (!t) {
+        return TENON_INVALID;
+    }
+    tenon_status status = tenon__check(t->reactor);
     if (status < 0) {
         return status;
     }
@@ -244,7 +247,10 @@ int64_t tenon_timer_when(const tenon_timer *t)
 
 static tenon_status check_started(const tenon_timer *t)
 {
-    tenon_status status = tenon__check(t ? t->reactor : NULL);
+    if (!t) {
+        return TENON_INVALID;
+    }
+    tenon_status status = tenon__check(t->reactor);
     if (status == TENON_OK && t->state == TENON__TIMER_IDLE) {
         return TENON_INVALID;
     }
@@ -258,8 +264,8 @@ tenon_status tenon_timer_reset(tenon_timer *t, int64_t delay_ns)
         return status;
     }
     int64_t now_ns = tenon__clock(t->reactor);
-    return tenon__timer_move(
-        t, delay_ns > 0 ? tenon__add_ns(now_ns, delay_ns) : 0);
+    return tenon__timer_move(t, delay_ns > 0 ? tenon__add_ns(now_ns, delay_ns)
+                                             : 0);
 }
 
 tenon_status tenon_timer_delay(tenon_timer *t, int64_t extra_ns)

@@ -111,6 +111,10 @@ void tenon__late_push(tenon_reactor *r, tenon_node *node)
 
 void tenon__drop_push(tenon_reactor *r, tenon_node *node)
 {
+    if (r->life == TENON__CLOSED) {
+        node->run(r, node); /* no turn will come */
+        return;
+    }
     tenon__list_push(&r->drops, node);
     tenon__arm(r);
 }
@@ -126,8 +130,7 @@ void tenon__drops_run(tenon_reactor *r)
 /* ---- user code ---- */
 
 void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
-                        const void *object, const char *what,
-                        const char *name)
+                        const void *object, const char *what, const char *name)
 {
     frame->up = r->frames;
     frame->object = object;
@@ -196,8 +199,7 @@ static bool has_more(const tenon_reactor *r)
            !tenon__list_empty(&r->late) ||
            (r->depth <= 1 && !tenon__list_empty(&r->drops)) ||
            tenon__poller_pending(r) || r->poller.was_full ||
-           tenon__inbox_waiting(r) ||
-           (top && top->deadline_ns <= r->mark_ns);
+           tenon__inbox_waiting(r) || (top && top->deadline_ns <= r->mark_ns);
 }
 
 static void begin_turn(tenon_reactor *r)
@@ -324,7 +326,7 @@ static void run_turns(tenon_reactor *r, uint32_t turns)
     while (r->life < TENON__ENDING) {
         if (r->phase == TENON__IDLE) {
             bool again = begun < turns && (begun == 0 || has_more(r));
-            if (!again || (begun > 0 && r->run_active && r->stopping)) {
+            if (!again || (r->run_active && r->stopping)) {
                 return;
             }
             begun++;
@@ -407,7 +409,7 @@ static const tenon_turn_result nothing = {false, false, TENON_FOREVER};
 
 tenon_status tenon_turn(tenon_reactor *r, tenon_turn_result *out)
 {
-    tenon_turn_result ignored;
+    tenon_turn_result ignored = nothing;
     out = out ? out : &ignored;
     *out = nothing;
     tenon_status status = tenon__check(r);

@@ -31,8 +31,8 @@ enum tenon_call_flag {
 typedef struct tenon_call_options {
     uint32_t size;
     uint32_t flags;
-    int64_t time_ns;         /**< delay from now; <= 0: the next turn */
-    tenon_call_fn *fn;       /**< never NULL */
+    int64_t time_ns;   /**< delay from now; <= 0: the next turn */
+    tenon_call_fn *fn; /**< never NULL */
     void *user;
     tenon_free_fn *free_user; /**< once, at the end of the turn in which the
                                    call ran, was cancelled or dropped */
@@ -53,16 +53,20 @@ TENON_CHECKED TENON_API tenon_status tenon_call_soon(tenon_reactor *reactor,
 /** Runs `fn(user)` once `delay_ns` have passed, measured from this call;
  *  zero and less mean the next turn. Never early. `out` may be NULL.
  *  Source: PEP 3156 call_later. */
-TENON_CHECKED TENON_API tenon_status
-tenon_call_later(tenon_reactor *reactor, int64_t delay_ns, tenon_call_fn *fn,
-                 void *user, tenon_handle *out);
+TENON_CHECKED TENON_API tenon_status tenon_call_later(tenon_reactor *reactor,
+                                                      int64_t delay_ns,
+                                                      tenon_call_fn *fn,
+                                                      void *user,
+                                                      tenon_handle *out);
 
 /** Runs `fn(user)` at a time of the reactor's clock. Equal deadlines run in
  *  the order they were made. `out` may be NULL.
  *  Source: PEP 3156 call_at. */
-TENON_CHECKED TENON_API tenon_status
-tenon_call_at(tenon_reactor *reactor, int64_t deadline_ns, tenon_call_fn *fn,
-              void *user, tenon_handle *out);
+TENON_CHECKED TENON_API tenon_status tenon_call_at(tenon_reactor *reactor,
+                                                   int64_t deadline_ns,
+                                                   tenon_call_fn *fn,
+                                                   void *user,
+                                                   tenon_handle *out);
 
 /** The general form. Takes ownership of `user` on success only. */
 TENON_CHECKED TENON_API tenon_status

@@ -15,25 +15,25 @@
 
 #ifdef __cplusplus
 #define TENON_BEGIN extern "C" {
-#define TENON_END }
+#define TENON_END   }
 #else
 #define TENON_BEGIN
 #define TENON_END
 #endif
 
-#define TENON_API __attribute__((visibility("default")))
+#define TENON_API     __attribute__((visibility("default")))
 #define TENON_CHECKED __attribute__((warn_unused_result))
-#define TENON_PRINTF(text, args)                                               \
+#define TENON_PRINTF(text, args) \
     __attribute__((__format__(__printf__, text, args)))
 
-#define TENON_VERSION_MAJOR 0
-#define TENON_VERSION_MINOR 1
-#define TENON_VERSION_PATCH 0
+#define TENON_VERSION_MAJOR  0
+#define TENON_VERSION_MINOR  1
+#define TENON_VERSION_PATCH  0
 #define TENON_VERSION_STRING "0.1.0"
 
 /** One second, millisecond and microsecond in nanoseconds, the unit of all
  *  times and delays here. */
-#define TENON_SECOND INT64_C(1000000000)
+#define TENON_SECOND      INT64_C(1000000000)
 #define TENON_MILLISECOND INT64_C(1000000)
 #define TENON_MICROSECOND INT64_C(1000)
 

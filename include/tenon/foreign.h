@@ -17,8 +17,8 @@ TENON_BEGIN
 /** Makes a reactor that any loop can drive.
  *  Ownership: the caller holds one reference.
  *  Errors: as tenon_reactor_new. */
-TENON_CHECKED TENON_API tenon_status tenon_foreign_new(
-    tenon_reactor **out, const tenon_reactor_options *options);
+TENON_CHECKED TENON_API tenon_status
+tenon_foreign_new(tenon_reactor **out, const tenon_reactor_options *options);
 
 /** The descriptor to watch for readability; -1 once the reactor is closed.
  *  Ownership: the reactor's; never close it, read it or write it. */

@@ -19,7 +19,8 @@ typedef struct tenon_post_node tenon_post_node;
 /** Runs once for each accepted post: on the reactor's thread in a turn
  *  (TENON_OK), or on the closing thread if the reactor ended first
  *  (TENON_CLOSED). The post's memory is the caller's again as it is called. */
-typedef void tenon_post_fn(tenon_post_node *post, tenon_status status, void *user);
+typedef void tenon_post_fn(tenon_post_node *post, tenon_status status,
+                           void *user);
 
 struct tenon_post_node {
     /* Private: */
@@ -50,9 +51,8 @@ TENON_API void tenon_post_init(tenon_post_node *post);
  *  Errors: TENON_CLOSED, TENON_BUSY if still queued, TENON_INVALID,
  *  TENON_FORKED. */
 TENON_CHECKED TENON_API tenon_status tenon_post(tenon_inbox *inbox,
-                                                   tenon_post_node *post,
-                                                   tenon_post_fn *fn,
-                                                   void *user);
+                                                tenon_post_node *post,
+                                                tenon_post_fn *fn, void *user);
 
 /** The same with memory of the library's; `fn` gets a NULL post.
  *  Thread: any; not async-signal-safe.

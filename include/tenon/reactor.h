@@ -46,9 +46,9 @@ typedef struct tenon_reactor_options {
     uint32_t size;
     const tenon_allocator *allocator; /**< NULL: malloc and free */
     const char *name;                 /**< copied; NULL: "reactor" */
-    int64_t budget_ns;       /**< per host wake-up; 0: 2 ms; hosted only */
-    uint32_t budget_calls;   /**< per host wake-up; 0: no limit but time */
-    int64_t slow_callback_ns; /**< report above this; 0: 50 ms, <0: never */
+    int64_t budget_ns;           /**< per host wake-up; 0: 2 ms; hosted only */
+    uint32_t budget_calls;       /**< per host wake-up; 0: no limit but time */
+    int64_t slow_callback_ns;    /**< report above this; 0: 50 ms, <0: never */
     int64_t shutdown_timeout_ns; /**< for asynchronous hooks; 0: 5 s */
     size_t read_buffer_len;      /**< per depth; 0: 64 KiB */
     tenon_error_handler_fn *on_error; /**< NULL: a line on standard error */
@@ -59,28 +59,28 @@ typedef struct tenon_reactor_options {
 
 /** What a host can do; see tenon_reactor_caps. */
 enum tenon_cap {
-    TENON_CAP_RUN = 1,        /**< tenon_run drives it */
-    TENON_CAP_ALIVE = 2,      /**< its own run ends when nothing is alive */
-    TENON_CAP_NESTED = 4,     /**< a callback may run the host again */
-    TENON_CAP_PRIORITY = 8,   /**< it has source priorities */
-    TENON_CAP_BUDGET = 16,    /**< turns are cut by the time budget */
-    TENON_CAP_REAL_TIME = 32  /**< its clock is the machine's */
+    TENON_CAP_RUN = 1,       /**< tenon_run drives it */
+    TENON_CAP_ALIVE = 2,     /**< its own run ends when nothing is alive */
+    TENON_CAP_NESTED = 4,    /**< a callback may run the host again */
+    TENON_CAP_PRIORITY = 8,  /**< it has source priorities */
+    TENON_CAP_BUDGET = 16,   /**< turns are cut by the time budget */
+    TENON_CAP_REAL_TIME = 32 /**< its clock is the machine's */
 };
 
 /** Counters since the reactor was made; see tenon_reactor_stats. */
 typedef struct tenon_stats {
     uint32_t size;
     uint64_t turns;
-    uint64_t entries;       /**< host wake-ups, or polls when native */
-    uint64_t polls;         /**< system calls that waited or looked */
-    uint64_t events;        /**< descriptors reported by them */
-    uint64_t stale_events;  /**< dropped: their watch was gone */
+    uint64_t entries;      /**< host wake-ups, or polls when native */
+    uint64_t polls;        /**< system calls that waited or looked */
+    uint64_t events;       /**< descriptors reported by them */
+    uint64_t stale_events; /**< dropped: their watch was gone */
     uint64_t callbacks;
     uint64_t timers_fired;
     uint64_t posts;
     uint64_t slow_callbacks;
     uint64_t budget_pauses;
-    uint64_t idle_polls;    /**< came back with nothing to do */
+    uint64_t idle_polls; /**< came back with nothing to do */
     int64_t longest_callback_ns;
     size_t ready_count;
     size_t timer_count;
@@ -112,8 +112,8 @@ TENON_BEGIN
  *  Thread: any; it then belongs to the thread of its first turn.
  *  Errors: TENON_NO_MEMORY, EMFILE, ENFILE. Nothing is left behind.
  *  Source: PEP 3156, "Event loop". */
-TENON_CHECKED TENON_API tenon_status tenon_reactor_new(
-    tenon_reactor **out, const tenon_reactor_options *options);
+TENON_CHECKED TENON_API tenon_status
+tenon_reactor_new(tenon_reactor **out, const tenon_reactor_options *options);
 
 TENON_API tenon_reactor *tenon_reactor_ref(tenon_reactor *reactor);
 /** Drops a reference; the last one closes the reactor without waiting for
@@ -176,8 +176,8 @@ TENON_API const char *tenon_reactor_host(const tenon_reactor *reactor);
 TENON_API const char *tenon_reactor_host_version(const tenon_reactor *reactor);
 /** The host's own loop (uv_loop_t, event_base, GMainContext), or NULL. */
 TENON_API void *tenon_reactor_native(const tenon_reactor *reactor);
-TENON_API const tenon_allocator *
-tenon_reactor_allocator(const tenon_reactor *reactor);
+TENON_API const tenon_allocator *tenon_reactor_allocator(
+    const tenon_reactor *reactor);
 
 /** Changes the budget of one host wake-up; 0 keeps the present value. */
 TENON_API tenon_status tenon_reactor_set_budget(tenon_reactor *reactor,

@@ -43,9 +43,11 @@ TENON_API void tenon_signal_init(tenon_signal *signal, tenon_reactor *reactor);
  *  synchronous faults; TENON_BUSY when started; TENON_CLOSED,
  *  TENON_NO_MEMORY, TENON_WRONG_THREAD, TENON_FORKED.
  *  Source: PEP 3156 add_signal_handler. */
-TENON_CHECKED TENON_API tenon_status
-tenon_signal_start(tenon_signal *signal, int signo, uint32_t flags,
-                   tenon_signal_fn *fn, void *user);
+TENON_CHECKED TENON_API tenon_status tenon_signal_start(tenon_signal *signal,
+                                                        int signo,
+                                                        uint32_t flags,
+                                                        tenon_signal_fn *fn,
+                                                        void *user);
 /** TENON_EXISTED if it was started, TENON_OK if not. */
 TENON_API tenon_status tenon_signal_stop(tenon_signal *signal);
 TENON_API bool tenon_signal_is_active(const tenon_signal *signal);
@@ -53,9 +55,8 @@ TENON_API bool tenon_signal_is_active(const tenon_signal *signal);
 /** PEP 3156's verbs: one handler per signal and reactor; a second replaces
  *  the first (TENON_EXISTED); removing tells whether there was one.
  *  Errors: as tenon_signal_start. */
-TENON_CHECKED TENON_API tenon_status
-tenon_add_signal_handler(tenon_reactor *reactor, int signo, tenon_call_fn *fn,
-                         void *user);
+TENON_CHECKED TENON_API tenon_status tenon_add_signal_handler(
+    tenon_reactor *reactor, int signo, tenon_call_fn *fn, void *user);
 TENON_API tenon_status tenon_remove_signal_handler(tenon_reactor *reactor,
                                                    int signo);
 

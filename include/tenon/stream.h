@@ -20,9 +20,9 @@ typedef void tenon_listener_closed_fn(tenon_listener *listener, void *user);
 
 typedef struct tenon_listen_options {
     uint32_t size;
-    int backlog;      /**< 0: 1024 */
-    bool reuse_port;  /**< TCP */
-    bool v6_only;     /**< TCP over IPv6 */
+    int backlog;     /**< 0: 1024 */
+    bool reuse_port; /**< TCP */
+    bool v6_only;    /**< TCP over IPv6 */
     bool start_paused;
     bool daemon;
     uint32_t unix_mode; /**< of the socket file; 0: 0600 */
@@ -38,7 +38,7 @@ typedef void tenon_connected_fn(tenon_connector *connector,
 
 typedef struct tenon_connect_options {
     uint32_t size;
-    int64_t timeout_ns;       /**< 0: 30 s */
+    int64_t timeout_ns;               /**< 0: 30 s */
     tenon_connected_fn *on_connected; /**< may be NULL */
     void *user;
 } tenon_connect_options;
@@ -74,18 +74,16 @@ TENON_API tenon_status tenon_listener_resume(tenon_listener *listener);
 TENON_API tenon_status tenon_listener_address(const tenon_listener *listener,
                                               tenon_address *out);
 /** Connections accepted so far. */
-TENON_API uint64_t
-tenon_listener_accepted(const tenon_listener *listener);
+TENON_API uint64_t tenon_listener_accepted(const tenon_listener *listener);
 
 /** Connects to `address` and gives the connection to a protocol.
  *  Ownership: the caller holds one reference if `out` is not NULL; the reactor
  *  holds another until on_connected was called.
  *  Callback: connection_made, then on_connected, from later turns.
  *  Errors: as tenon_listen. A refused connection is told to on_connected. */
-TENON_CHECKED TENON_API tenon_status
-tenon_connector_start(tenon_reactor *reactor, tenon_connector **out,
-                      const char *address, tenon_factory factory,
-                      const tenon_connect_options *options);
+TENON_CHECKED TENON_API tenon_status tenon_connector_start(
+    tenon_reactor *reactor, tenon_connector **out, const char *address,
+    tenon_factory factory, const tenon_connect_options *options);
 TENON_API tenon_connector *tenon_connector_ref(tenon_connector *connector);
 TENON_API void tenon_connector_unref(tenon_connector *connector);
 /** Gives up; on_connected is told TENON_CANCELLED in a later turn. A no-op
@@ -102,10 +100,9 @@ tenon_transport_adopt(tenon_reactor *reactor, tenon_transport **out, int fd,
 
 /** Two transports joined back to back. `out` are borrowed; connection_made
  *  comes to both in the next turn. `options` may be NULL. */
-TENON_CHECKED TENON_API tenon_status
-tenon_memory_pair(tenon_reactor *reactor, tenon_transport *out[2],
-                  tenon_factory first, tenon_factory second,
-                  const tenon_memory_options *options);
+TENON_CHECKED TENON_API tenon_status tenon_memory_pair(
+    tenon_reactor *reactor, tenon_transport *out[2], tenon_factory first,
+    tenon_factory second, const tenon_memory_options *options);
 
 TENON_END
 

@@ -78,12 +78,14 @@ TENON_API void tenon_timer_init(tenon_timer *timer, tenon_reactor *reactor);
  *  grows.
  *  Errors: TENON_INVALID, TENON_CLOSED, TENON_NO_MEMORY, TENON_WRONG_THREAD,
  *  TENON_FORKED. On failure the timer is stopped. */
-TENON_CHECKED TENON_API tenon_status
-tenon_timer_start(tenon_timer *timer, int64_t delay_ns, tenon_timer_fn *fn,
-                  void *user);
-TENON_CHECKED TENON_API tenon_status
-tenon_timer_start_at(tenon_timer *timer, int64_t deadline_ns,
-                     tenon_timer_fn *fn, void *user);
+TENON_CHECKED TENON_API tenon_status tenon_timer_start(tenon_timer *timer,
+                                                       int64_t delay_ns,
+                                                       tenon_timer_fn *fn,
+                                                       void *user);
+TENON_CHECKED TENON_API tenon_status tenon_timer_start_at(tenon_timer *timer,
+                                                          int64_t deadline_ns,
+                                                          tenon_timer_fn *fn,
+                                                          void *user);
 /** TENON_EXISTED if it was started, TENON_OK if not. */
 TENON_API tenon_status tenon_timer_stop(tenon_timer *timer);
 TENON_API bool tenon_timer_is_active(const tenon_timer *timer);

@@ -87,7 +87,7 @@ static inline tenon_factory tenon_factory_with(tenon_build_fn *build,
 
 /** Write limits: 64 KiB high, 16 KiB low, 16 MiB hard. */
 #define TENON_HIGH_DEFAULT ((size_t)65536)
-#define TENON_LOW_DEFAULT ((size_t)16384)
+#define TENON_LOW_DEFAULT  ((size_t)16384)
 #define TENON_HARD_DEFAULT ((size_t)16777216)
 /** "Derive it from the other one", for tenon_transport_set_write_limits. */
 #define TENON_LIMIT_AUTO SIZE_MAX
@@ -152,8 +152,8 @@ tenon_transport_set_hard_limit(tenon_transport *transport, size_t hard);
 TENON_API size_t
 tenon_transport_write_queue_len(const tenon_transport *transport);
 
-TENON_API tenon_reactor *
-tenon_transport_reactor(const tenon_transport *transport);
+TENON_API tenon_reactor *tenon_transport_reactor(
+    const tenon_transport *transport);
 /** Errors: TENON_NOT_SUPPORTED where there is none; the system's. */
 TENON_API tenon_status tenon_transport_peer_address(const tenon_transport *t,
                                                     tenon_address *out);

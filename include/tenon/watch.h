@@ -69,9 +69,10 @@ TENON_API void tenon_watch_init(tenon_watch *watch, tenon_reactor *reactor,
  *  Errors: TENON_INVALID (fn, events, negative fd), EBADF, EPERM for regular
  *  files, TENON_OWNED, TENON_CLOSED, TENON_NO_MEMORY, ENOSPC,
  *  TENON_WRONG_THREAD, TENON_FORKED. */
-TENON_CHECKED TENON_API tenon_status
-tenon_watch_start(tenon_watch *watch, uint32_t events, tenon_watch_fn *fn,
-                  void *user);
+TENON_CHECKED TENON_API tenon_status tenon_watch_start(tenon_watch *watch,
+                                                       uint32_t events,
+                                                       tenon_watch_fn *fn,
+                                                       void *user);
 /** Takes effect in the kernel before it returns; the descriptor may be closed
  *  and the memory reused at once. TENON_EXISTED if it was started. */
 TENON_API tenon_status tenon_watch_stop(tenon_watch *watch);
@@ -84,12 +85,10 @@ TENON_API void tenon_watch_set_name(tenon_watch *watch, const char *name);
  *  TENON_EXISTED if there was one and TENON_OK if not.
  *  Errors: as tenon_watch_start. */
 TENON_CHECKED TENON_API tenon_status tenon_add_reader(tenon_reactor *reactor,
-                                                      int fd,
-                                                      tenon_call_fn *fn,
+                                                      int fd, tenon_call_fn *fn,
                                                       void *user);
 TENON_CHECKED TENON_API tenon_status tenon_add_writer(tenon_reactor *reactor,
-                                                      int fd,
-                                                      tenon_call_fn *fn,
+                                                      int fd, tenon_call_fn *fn,
                                                       void *user);
 TENON_API tenon_status tenon_remove_reader(tenon_reactor *reactor, int fd);
 TENON_API tenon_status tenon_remove_writer(tenon_reactor *reactor, int fd);
