@@ -33,8 +33,6 @@
 #define BAD_COUNT 4
 #define OVERLONG  5000
 
-extern char **environ;
-
 enum stage { JOINING, TALKING, LEAVING };
 
 typedef struct client {

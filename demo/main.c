@@ -119,7 +119,7 @@ static bool read_options(demo_options *options, int argc, char **argv)
     *options = (demo_options){.clients = 8, .lines = 50};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        bool good = value != NULL;
+        bool good = false;
         if (strcmp(argv[i], "--stay") == 0) {
             options->stay = true;
             continue;
@@ -131,8 +131,6 @@ static bool read_options(demo_options *options, int argc, char **argv)
         } else if (strcmp(argv[i], "--hosts") == 0) {
             options->hosts = value;
             good = value != NULL && unknown_host(value) == NULL;
-        } else {
-            good = false;
         }
         if (!good) {
             (void)fprintf(stderr, "tenon-demo: what is \"%s%s%s\"?\n", argv[i],
