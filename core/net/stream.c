@@ -46,15 +46,14 @@ static int get_int(int fd, int level, int option)
     return getsockopt(fd, level, option, &value, &len) < 0 ? -errno : value;
 }
 
-
 /* ---- the body ---- */
 
 static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
                           size_t count)
 {
-    struct msghdr message = {
-        .msg_iov = (struct iovec *)(uintptr_t)parts,
-        .msg_iovlen = count < PARTS_MAX ? count : PARTS_MAX};
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
+                             .msg_iovlen =
+                                 count < PARTS_MAX ? count : PARTS_MAX};
     ssize_t sent;
     do {
         sent = sendmsg(fd_of(t), &message, MSG_NOSIGNAL);
@@ -148,8 +147,7 @@ int tenon__stream_socket(const tenon_address *address)
 tenon_transport *tenon__stream_new(tenon_reactor *reactor, int fd,
                                    tenon_factory factory)
 {
-    tenon_transport *t =
-        tenon__transport_new(reactor, &stream_ops, factory);
+    tenon_transport *t = tenon__transport_new(reactor, &stream_ops, factory);
     if (!t) {
         return NULL;
     }
