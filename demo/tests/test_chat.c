@@ -7,6 +7,7 @@
  */
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,6 +276,34 @@ START_TEST(client_that_does_not_read_is_disconnected)
 }
 END_TEST
 
+/* More lines at once than may be under way: none is lost, and the brake goes
+ * off again, or the last line would not be read. */
+START_TEST(burst_of_lines_comes_back_whole)
+{
+    fixture f;
+    visitor ann;
+    char burst[4 * CHAT_UNHEARD_MAX * 4 + 1];
+    char expected[sizeof burst * 3];
+    size_t len = 0;
+    open_chat(&f);
+    visit(&f, &ann);
+    say(&f, &ann, "ann\n");
+    expect(&ann, "hello ann\n");
+    burst[0] = '\0';
+    for (unsigned i = 0; i < 4 * CHAT_UNHEARD_MAX; i++) {
+        (void)snprintf(burst + 4 * i, 5, "%03u\n", i);
+        len += (size_t)snprintf(expected + len, sizeof expected - len,
+                                "ann: %03u\n", i);
+    }
+    say(&f, &ann, burst);
+    expect(&ann, expected);
+    say(&f, &ann, "last\n");
+    expect(&ann, "ann: last\n");
+    leave(&ann);
+    close_chat(&f);
+}
+END_TEST
+
 START_TEST(stop_says_so_and_flushes)
 {
     fixture f;
@@ -332,6 +361,7 @@ int main(void)
     tcase_add_test(tests, bad_line_is_answered_and_harms_nobody);
     tcase_add_test(tests, longest_line_passes);
     tcase_add_test(tests, client_that_does_not_read_is_disconnected);
+    tcase_add_test(tests, burst_of_lines_comes_back_whole);
     tcase_add_test(tests, stop_says_so_and_flushes);
     tcase_add_loop_test(tests, text_faults, 0, 15);
     suite_add_tcase(suite, tests);
