@@ -125,8 +125,7 @@ tenon_status tenon_address_parse(tenon_address *out, const char *text)
         if (strncmp(text, kinds[i].prefix, kinds[i].len) == 0) {
             tenon_address address;
             memset(&address, 0, sizeof address);
-            tenon_status status =
-                kinds[i].parse(&address, text + kinds[i].len);
+            tenon_status status = kinds[i].parse(&address, text + kinds[i].len);
             if (status == TENON_OK) {
                 *out = address;
             }

@@ -146,8 +146,8 @@ static tenon_status attempt(tenon_connector *c)
     int error = result < 0 ? errno : 0;
     tenon_status status = TENON_OK;
     if (error == EINPROGRESS || error == EINTR) {
-        status = tenon__watch_start_owned(&c->watch, TENON_WRITE, on_writable,
-                                          c);
+        status =
+            tenon__watch_start_owned(&c->watch, TENON_WRITE, on_writable, c);
     } else if (error == EAGAIN && c->address.kind == TENON_ADDRESS_UNIX) {
         int64_t retry = tenon__add_ns(tenon__clock(c->reactor), RETRY_NS);
         wait_until = retry < wait_until ? retry : wait_until;
@@ -155,9 +155,9 @@ static tenon_status attempt(tenon_connector *c)
         decide(c, -error);
         return TENON_OK;
     }
-    return status < 0 ? status
-                      : tenon_timer_start_at(&c->timer, wait_until, on_timer,
-                                             c);
+    return status < 0
+               ? status
+               : tenon_timer_start_at(&c->timer, wait_until, on_timer, c);
 }
 
 static void on_timer(tenon_timer *timer, void *user)
@@ -187,8 +187,7 @@ static void end(tenon__object *object, tenon_status status)
 
 static void dump(const tenon__object *object, FILE *file)
 {
-    const tenon_connector *c =
-        TENON__OF(object, const tenon_connector, object);
+    const tenon_connector *c = TENON__OF(object, const tenon_connector, object);
     char text[TENON_ADDRESS_TEXT_LEN];
     tenon_address_format(&c->address, text, sizeof text);
     fprintf(file, "connector %s", text);
@@ -294,7 +293,7 @@ tenon_connector *tenon_connector_ref(tenon_connector *c)
 
 void tenon_connector_unref(tenon_connector *c)
 {
-    if (c && --c->refs == 0) {
+    if (c && tenon__check_thread(c->reactor) == TENON_OK && --c->refs == 0) {
         c->ready.run = drop;
         tenon__drop_push(c->reactor, &c->ready);
     }
@@ -303,8 +302,8 @@ void tenon_connector_unref(tenon_connector *c)
 tenon_status tenon_connector_cancel(tenon_connector *c)
 {
     tenon_status status = tenon__check_thread(c->reactor);
-    bool open = c->state == TRYING ||
-                (c->state == DECIDED && c->outcome == TENON_OK);
+    bool open =
+        c->state == TRYING || (c->state == DECIDED && c->outcome == TENON_OK);
     if (status == TENON_OK && open) {
         decide(c, TENON_CANCELLED);
     }

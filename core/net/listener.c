@@ -194,8 +194,7 @@ static tenon_listener *find(tenon_reactor *reactor,
 
 tenon_status tenon__listener_meet(tenon_reactor *reactor,
                                   const tenon_address *address,
-                                  tenon_factory factory,
-                                  tenon_transport **out)
+                                  tenon_factory factory, tenon_transport **out)
 {
     tenon_transport *pair[2];
     tenon_listener *l = find(reactor, address);
@@ -319,8 +318,7 @@ static tenon_status bind_tcp(tenon_listener *l,
     if (l->address.as.any.sa_family == AF_INET6) {
         set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6_only);
     }
-    return bind(fd, &l->address.as.any, l->address.len) < 0 ? -errno
-                                                            : TENON_OK;
+    return bind(fd, &l->address.as.any, l->address.len) < 0 ? -errno : TENON_OK;
 }
 
 static tenon_status listen_at_socket(tenon_listener *l,
@@ -412,9 +410,8 @@ tenon_status tenon_listen(tenon_reactor *reactor, tenon_listener **out,
     l->address = parsed;
     l->factory = factory;
     set_up(l, reactor, &chosen);
-    status = parsed.kind == TENON_ADDRESS_MEMORY
-                 ? listen_in_memory(l)
-                 : listen_at_socket(l, &chosen);
+    status = parsed.kind == TENON_ADDRESS_MEMORY ? listen_in_memory(l)
+                                                 : listen_at_socket(l, &chosen);
     if (status < 0) {
         fini(l);
         tenon__free(&reactor->allocator, l, sizeof *l);
@@ -442,7 +439,7 @@ tenon_listener *tenon_listener_ref(tenon_listener *l)
 
 void tenon_listener_unref(tenon_listener *l)
 {
-    if (l && --l->refs == 0) {
+    if (l && tenon__check_thread(l->reactor) == TENON_OK && --l->refs == 0) {
         l->ready.run = drop;
         tenon__drop_push(l->reactor, &l->ready);
     }
@@ -485,8 +482,7 @@ tenon_status tenon_listener_resume(tenon_listener *l)
     return set_paused(l, false);
 }
 
-tenon_status tenon_listener_address(const tenon_listener *l,
-                                    tenon_address *out)
+tenon_status tenon_listener_address(const tenon_listener *l, tenon_address *out)
 {
     if (!out) {
         return TENON_INVALID;

@@ -15,7 +15,6 @@
  *  Errors: ECONNREFUSED when there is none; TENON_NO_MEMORY. */
 tenon_status tenon__listener_meet(tenon_reactor *reactor,
                                   const tenon_address *address,
-                                  tenon_factory factory,
-                                  tenon_transport **out);
+                                  tenon_factory factory, tenon_transport **out);
 
 #endif

@@ -74,8 +74,7 @@ static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
     size_t sent = 0;
     for (size_t i = 0; i < count && sent < room; i++) {
         struct iovec part = parts[i];
-        part.iov_len =
-            part.iov_len < room - sent ? part.iov_len : room - sent;
+        part.iov_len = part.iov_len < room - sent ? part.iov_len : room - sent;
         if (tenon__queue_add(&m->peer->inbox, allocator_of(m), &part, 1, 0) <
             0) {
             break;
@@ -174,8 +173,7 @@ static const tenon__transport_ops memory_ops = {
 static memory *side_new(tenon_reactor *reactor, tenon_factory factory,
                         const tenon_memory_options *options, uint64_t salt)
 {
-    tenon_transport *t =
-        tenon__transport_new(reactor, &memory_ops, factory);
+    tenon_transport *t = tenon__transport_new(reactor, &memory_ops, factory);
     if (!t) {
         return NULL;
     }
@@ -186,9 +184,8 @@ static memory *side_new(tenon_reactor *reactor, tenon_factory factory,
     return m;
 }
 
-tenon_status tenon__memory_pair(tenon_reactor *reactor,
-                                tenon_transport *out[2], tenon_factory first,
-                                tenon_factory second,
+tenon_status tenon__memory_pair(tenon_reactor *reactor, tenon_transport *out[2],
+                                tenon_factory first, tenon_factory second,
                                 const tenon_memory_options *options)
 {
     tenon_memory_options chosen = {0};

@@ -12,9 +12,8 @@
 
 /** A pair that is not open yet; `options` may be NULL.
  *  Errors: TENON_NO_MEMORY. */
-tenon_status tenon__memory_pair(tenon_reactor *reactor,
-                                tenon_transport *out[2], tenon_factory first,
-                                tenon_factory second,
+tenon_status tenon__memory_pair(tenon_reactor *reactor, tenon_transport *out[2],
+                                tenon_factory first, tenon_factory second,
                                 const tenon_memory_options *options);
 
 #endif

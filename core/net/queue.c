@@ -131,7 +131,7 @@ void tenon__queue_drop(tenon__queue *queue, const tenon_allocator *allocator,
                        size_t len)
 {
     queue->len -= len;
-    while (len > 0 || (queue->first && queue->len == 0)) {
+    while (queue->first && (len > 0 || queue->len == 0)) {
         tenon__chunk *chunk = queue->first;
         size_t held = chunk->end - chunk->begin;
         if (len < held) {
@@ -152,11 +152,10 @@ size_t tenon__queue_take(tenon__queue *queue, const tenon_allocator *allocator,
 {
     size_t taken = 0;
     while (taken < len && queue->len > 0) {
-        struct iovec part;
-        tenon__queue_peek(queue, &part, 1);
-        size_t step = len - taken;
-        step = part.iov_len < step ? part.iov_len : step;
-        memcpy((char *)out + taken, part.iov_base, step);
+        const tenon__chunk *oldest = queue->first;
+        size_t held = oldest->end - oldest->begin;
+        size_t step = held < len - taken ? held : len - taken;
+        memcpy((char *)out + taken, oldest->bytes + oldest->begin, step);
         tenon__queue_drop(queue, allocator, step);
         taken += step;
     }

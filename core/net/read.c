@@ -43,8 +43,8 @@ static bool take_offered(tenon_transport *t, place *out)
         return false;
     }
     if (!notice.buffer || notice.len == 0) {
-        tenon__report_status(t->reactor, "get_buffer", t->protocol.ops->name,
-                             t, TENON_INVALID);
+        tenon__report_status(t->reactor, "get_buffer", t->protocol.ops->name, t,
+                             TENON_INVALID);
         tenon__transport_lose_status(t, TENON_INVALID, "no buffer offered");
         return false;
     }
@@ -67,10 +67,9 @@ static bool take_place(tenon_transport *t, place *out)
 
 static void deliver(tenon_transport *t, const place *from, size_t len)
 {
-    tenon__notice notice = {
-        .tell = from->shared ? TENON__DATA : TENON__UPDATED,
-        .data = from->bytes,
-        .len = len};
+    tenon__notice notice = {.tell = from->shared ? TENON__DATA : TENON__UPDATED,
+                            .data = from->bytes,
+                            .len = len};
     (void)tenon__transport_tell(t, &notice);
 }
 

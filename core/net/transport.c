@@ -2,14 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The life of a transport. The protocol is called from one place, tell(), and
- * never while it is on the stack already: what becomes due meanwhile (in a
- * host loop that a callback runs, say) is remembered in `owes` and queued when
- * the outermost callback returns.
+ * The life of a transport: how it opens, what a report of its body leads to,
+ * how it ends.
  *
- * Three decisions the headers leave open. A protocol that returns TENON_CLOSED
- * on a transport that is closing already has only passed on what write told
- * it: that is no failure. A write that fails leaves the read side alone until
+ * Two decisions the headers leave open. A write that fails leaves the read side alone until
  * all that the kernel holds is delivered, within one reading's bounds, unless
  * reading is paused: then the loss comes first, since a protocol may wait for
  * it to resume. Two ends of file make a close.
@@ -21,117 +17,6 @@
 #include <string.h>
 
 enum { FUTILE_MAX = 3 };
-
-static const char *name_of(const tenon_transport *t)
-{
-    return t->build || !t->protocol.ops ? NULL : t->protocol.ops->name;
-}
-
-/* ---- the protocol ---- */
-
-static tenon_status call(tenon_transport *t, tenon__notice *n)
-{
-    const tenon_protocol_ops *ops = t->protocol.ops;
-    void *self = t->protocol.self;
-    switch (n->tell) {
-    case TENON__MADE:
-        return ops->connection_made(self, t);
-    case TENON__DATA:
-        return ops->data_received(self, t, n->data, n->len);
-    case TENON__GET_BUFFER:
-        return ops->get_buffer(self, t, n->len, &n->buffer, &n->len);
-    case TENON__UPDATED:
-        return ops->buffer_updated(self, t, n->len);
-    case TENON__EOF:
-        return ops->eof_received(self, t);
-    case TENON__CONNECTION_LOST:
-        return ops->connection_lost(self, t, n->error);
-    case TENON__PAUSE:
-        return ops->pause_writing(self, t);
-    case TENON__RESUME:
-    default:
-        return ops->resume_writing(self, t);
-    }
-}
-
-static bool has_slot(const tenon_transport *t, enum tenon__tell tell)
-{
-    switch (tell) {
-    case TENON__MADE:
-        return TENON__PROTOCOL_HAS(t, connection_made);
-    case TENON__DATA:
-        return TENON__PROTOCOL_HAS(t, data_received);
-    case TENON__GET_BUFFER:
-        return TENON__PROTOCOL_HAS(t, get_buffer);
-    case TENON__UPDATED:
-        return TENON__PROTOCOL_HAS(t, buffer_updated);
-    case TENON__EOF:
-        return TENON__PROTOCOL_HAS(t, eof_received);
-    case TENON__CONNECTION_LOST:
-        return TENON__PROTOCOL_HAS(t, connection_lost);
-    case TENON__PAUSE:
-        return TENON__PROTOCOL_HAS(t, pause_writing);
-    case TENON__RESUME:
-    default:
-        return TENON__PROTOCOL_HAS(t, resume_writing);
-    }
-}
-
-/* The outermost callback returned: queue what waited for that. */
-static void settle(tenon_transport *t)
-{
-    if (tenon__on_stack(t->reactor, t)) {
-        return;
-    }
-    if (t->owes) {
-        t->owes = false;
-        tenon__transport_owe(t);
-    }
-    if (t->owes_late && t->state == TENON__OPENED) {
-        tenon__late_push(t->reactor, &t->late);
-    }
-    t->owes_late = false;
-}
-
-static bool only_echoes_closed(const tenon_transport *t, tenon_status status)
-{
-    return status == TENON_CLOSED && t->state != TENON__OPENED;
-}
-
-static void on_failure(tenon_transport *t, const tenon__notice *n,
-                       tenon_status status)
-{
-    static const char *const whats[] = {
-        "connection_made", "data_received",   "get_buffer",
-        "buffer_updated",  "eof_received",    "connection_lost",
-        "pause_writing",   "resume_writing"}; /* ORDER tenon__tell */
-    if (only_echoes_closed(t, status)) {
-        return;
-    }
-    tenon__report_status(t->reactor, whats[n->tell], name_of(t), t, status);
-    if (n->tell != TENON__CONNECTION_LOST) {
-        tenon__transport_lose(
-            t, tenon__error(t->reactor, status, whats[n->tell], NULL), true);
-    }
-}
-
-tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *n)
-{
-    tenon_status status = TENON_OK;
-    if (has_slot(t, n->tell)) {
-        tenon__frame frame;
-        tenon_transport_ref(t);
-        tenon__frame_enter(t->reactor, &frame, t, "transport", name_of(t));
-        status = call(t, n);
-        tenon__frame_leave(t->reactor, &frame);
-        if (status < 0) {
-            on_failure(t, n, status);
-        }
-        settle(t);
-        tenon_transport_unref(t);
-    }
-    return status;
-}
 
 /* ---- the end ---- */
 
@@ -178,8 +63,8 @@ void tenon__transport_lose(tenon_transport *t, tenon_error *error, bool reset)
 void tenon__transport_lose_status(tenon_transport *t, tenon_status status,
                                   const char *message)
 {
-    tenon__transport_lose(
-        t, tenon__error(t->reactor, status, message, NULL), false);
+    tenon__transport_lose(t, tenon__error(t->reactor, status, message, NULL),
+                          false);
 }
 
 void tenon__transport_discard(tenon_transport *t)
@@ -298,15 +183,27 @@ static void on_futile(tenon_transport *t)
     }
     tenon_status status = t->ops->failure(t);
     status = status < 0 ? status : TENON_NO_PROGRESS;
-    tenon__report_status(t->reactor, "transport", name_of(t), t, status);
+    tenon__report_status(t->reactor, "transport", tenon__transport_name(t), t,
+                         status);
     tenon__transport_lose_status(t, status, "ready without progress");
+}
+
+/* A host loop that a callback of `t` runs reports for it: once, then silence
+ * until the callback returned. */
+static void miss(tenon_transport *t, uint32_t events)
+{
+    uint32_t rest = t->interest & ~events;
+    t->missed |= (uint8_t)events;
+    t->owes = true;
+    if (rest != t->interest && t->ops->set_interest(t, rest) == TENON_OK) {
+        t->interest = (uint8_t)rest;
+    }
 }
 
 void tenon__transport_on_event(tenon_transport *t, uint32_t events)
 {
     if (tenon__on_stack(t->reactor, t)) {
-        t->missed |= (uint8_t)events;
-        t->owes = true;
+        miss(t, events);
         return;
     }
     bool progress = false;
@@ -364,6 +261,7 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
         run_broken(t);
     } else {
         t->missed = 0;
+        tenon__transport_update(t);
         tenon__transport_on_event(t, missed);
         tenon__transport_drained(t);
     }
@@ -388,7 +286,7 @@ static void dump(const tenon__object *object, FILE *file)
     static const char *const states[] = {"open", "closing", "broken", "lost",
                                          "gone"};
     const tenon_transport *t = TENON__OF(object, const tenon_transport, object);
-    const char *name = name_of(t);
+    const char *name = tenon__transport_name(t);
     fprintf(file, "%s %s %s, %zu queued%s%s", t->ops->kind, name ? name : "-",
             states[t->state], t->queue.len, t->paused ? ", paused" : "",
             t->daemon ? ", daemon" : "");
@@ -443,7 +341,7 @@ tenon_transport *tenon_transport_ref(tenon_transport *t)
 
 void tenon_transport_unref(tenon_transport *t)
 {
-    if (t && --t->refs == 0) {
+    if (t && tenon__check_thread(t->reactor) == TENON_OK && --t->refs == 0) {
         /* Its last owed thing is to be freed. */
         t->ready.run = drop;
         tenon__drop_push(t->reactor, &t->ready);

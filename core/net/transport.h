@@ -4,8 +4,8 @@
 /*
  * The base of every transport. What a protocol can see of one (order, limits,
  * notices, the two ends) is decided here once, over a small body that knows
- * how to move bytes. Three rooms: transport.c its life, write.c the queue,
- * read.c the reading.
+ * how to move bytes. Four rooms: transport.c its life, protocol.c the calls,
+ * write.c the queue, read.c the reading.
  *
  *   OPEN -> CLOSING (sends what is queued) -> LOST (connection_lost is owed)
  *   OPEN -> BROKEN (a write failed: reads what is there) -> LOST -> GONE
@@ -86,10 +86,15 @@ struct tenon__transport_ops {
 
 /* ---- life (transport.c) ---- */
 
+/** For reports; NULL when the protocol has none. */
+static inline const char *tenon__transport_name(const tenon_transport *t)
+{
+    return t->build || !t->protocol.ops ? NULL : t->protocol.ops->name;
+}
+
 /** The one setter: forwards only, and what closes does not break. */
-static inline void
-tenon__transport_set_state(tenon_transport *t,
-                           enum tenon__transport_state state)
+static inline void tenon__transport_set_state(tenon_transport *t,
+                                              enum tenon__transport_state state)
 {
     bool breaks = t->state == TENON__CLOSING && state == TENON__BROKEN;
     if (state > t->state && !breaks) {
@@ -125,6 +130,8 @@ void tenon__transport_update(tenon_transport *t);
 /** Runs `t->ready` in the next turn, or once `t` is off the stack. */
 void tenon__transport_owe(tenon_transport *t);
 
+/* ---- the protocol (protocol.c) ---- */
+
 /** One call of the protocol; slots that do not apply stay zero. */
 enum tenon__tell {
     TENON__MADE,
@@ -147,8 +154,8 @@ typedef struct tenon__notice {
  *  transport is lost with it. */
 tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *notice);
 
-#define TENON__PROTOCOL_HAS(t, slot)                                           \
-    ((t)->protocol.ops->size > offsetof(tenon_protocol_ops, slot) &&           \
+#define TENON__PROTOCOL_HAS(t, slot)                                 \
+    ((t)->protocol.ops->size > offsetof(tenon_protocol_ops, slot) && \
      (t)->protocol.ops->slot != NULL)
 
 /* ---- writing (write.c) ---- */

@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 /* Whether a socket at `address` has nobody behind it. */
-static tenon_status probe(tenon_reactor *reactor,
-                          const tenon_address *address)
+static tenon_status probe(tenon_reactor *reactor, const tenon_address *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
@@ -56,8 +55,7 @@ tenon_status tenon__unix_bind(tenon_reactor *reactor, int fd,
     if (status < 0) {
         return status;
     }
-    if (fchmod(fd, mode) < 0 ||
-        bind(fd, &address->as.any, address->len) < 0) {
+    if (fchmod(fd, mode) < 0 || bind(fd, &address->as.any, address->len) < 0) {
         return -errno;
     }
     if (lstat(path, &made) < 0) {
@@ -71,8 +69,7 @@ tenon_status tenon__unix_bind(tenon_reactor *reactor, int fd,
     return status;
 }
 
-void tenon__unix_unlink(const tenon_address *address,
-                        tenon__socket_file *file)
+void tenon__unix_unlink(const tenon_address *address, tenon__socket_file *file)
 {
     const char *path = address->as.local.sun_path;
     struct stat found;

@@ -189,8 +189,8 @@ static tenon_status may_write(const tenon_transport *t, size_t total)
 static tenon_status keep(tenon_transport *t, const struct iovec *parts,
                          size_t count, size_t sent)
 {
-    tenon_status status = tenon__queue_add(
-        &t->queue, &t->reactor->allocator, parts, count, sent);
+    tenon_status status =
+        tenon__queue_add(&t->queue, &t->reactor->allocator, parts, count, sent);
     if (status < 0) {
         t->blocked = t->blocked && t->queue.len > 0;
         if (sent > 0) {
@@ -241,7 +241,7 @@ tenon_status tenon_transport_writev(tenon_transport *t,
 tenon_status tenon_transport_write(tenon_transport *t, const void *data,
                                    size_t len)
 {
-    struct iovec part = {(void *)(uintptr_t)data, len};
+    struct iovec part = {(void *)data, len};
     return tenon_transport_writev(t, &part, 1);
 }
 

@@ -76,8 +76,7 @@ END_TEST
 START_TEST(R21_refused)
 {
     tenon_address address = {.kind = 77};
-    ck_assert_int_eq(tenon_address_parse(&address, bad[_i]),
-                     TENON_BAD_ADDRESS);
+    ck_assert_int_eq(tenon_address_parse(&address, bad[_i]), TENON_BAD_ADDRESS);
     ck_assert_uint_eq(address.kind, 77);
 }
 END_TEST
@@ -116,8 +115,7 @@ START_TEST(R21_cut_format)
 {
     tenon_address address;
     char text[8];
-    ck_assert_int_eq(tenon_address_parse(&address, "tcp:[::1]:4321"),
-                     TENON_OK);
+    ck_assert_int_eq(tenon_address_parse(&address, "tcp:[::1]:4321"), TENON_OK);
     ck_assert_uint_eq(tenon_address_port(&address), 4321);
     ck_assert_uint_eq(tenon_address_format(&address, text, sizeof text), 14);
     ck_assert_str_eq(text, "tcp:[::");
