@@ -424,7 +424,7 @@ static void c08_a_paused_turn_goes_on(void)
         soon(in_turn, &lots[i]);
         if (i == LOTS / 2) {
             rig_iterate(0);
-            REQUIRE(next <= 3);
+            REQUIRE(next <= 30); /* an iteration may enter more than once */
         }
     }
     PUMP_UNTIL(next == LOTS);
