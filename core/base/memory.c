@@ -44,4 +44,13 @@ void *tenon__resize(const tenon_allocator *allocator, void *block,
     return allocator->resize(allocator->user, block, old_len, new_len);
 }
 
+void *tenon_resize(const tenon_allocator *allocator, void *block,
+                   size_t old_len, size_t new_len)
+{
+    if (!allocator || !allocator->resize) {
+        allocator = &tenon__malloc;
+    }
+    return allocator->resize(allocator->user, block, old_len, new_len);
+}
+
 const tenon_allocator tenon__malloc = {resize_by_malloc, NULL};

@@ -24,4 +24,14 @@ typedef struct tenon_allocator {
     void *user;
 } tenon_allocator;
 
+TENON_BEGIN
+
+/** Calls `allocator`; NULL, or one without a function, is malloc and free. For
+ *  adapters and shims, whose memory is their own.
+ *  Thread: any. */
+TENON_API void *tenon_resize(const tenon_allocator *allocator, void *block,
+                             size_t old_len, size_t new_len);
+
+TENON_END
+
 #endif
