@@ -71,10 +71,9 @@ static void dump_watches(const tenon_reactor *r, FILE *file)
 
 static void dump_objects(const tenon_reactor *r, FILE *file)
 {
-    const tenon_node *n = r->objects.next;
+    tenon_node *n = r->objects.next;
     for (; n != &r->objects; n = n->next) {
-        const tenon__object *object =
-            TENON__OF((tenon_node *)(uintptr_t)n, tenon__object, node);
+        const tenon__object *object = TENON__OF(n, tenon__object, node);
         object->ops->dump(object, file);
         fputc('\n', file);
     }
@@ -82,10 +81,9 @@ static void dump_objects(const tenon_reactor *r, FILE *file)
 
 static void dump_signals(const tenon_reactor *r, FILE *file)
 {
-    const tenon_node *n = r->signals.next;
+    tenon_node *n = r->signals.next;
     for (; n != &r->signals; n = n->next) {
-        const tenon_signal *s =
-            TENON__OF((tenon_node *)(uintptr_t)n, tenon_signal, node);
+        const tenon_signal *s = TENON__OF(n, tenon_signal, node);
         fprintf(file, "signal %d\n", s->signo);
     }
 }

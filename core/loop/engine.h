@@ -294,7 +294,7 @@ void tenon__host_closed_in_child(void *token);
 
 tenon_status tenon__reactor_make(tenon_reactor **out, enum tenon__kind kind,
                                  const tenon_host_ops *ops, void *host,
-                                 const tenon_reactor_options *options);
+                                 const tenon_reactor_options *given);
 tenon_status tenon__poller_init(tenon_reactor *reactor);
 void tenon__poller_fini(tenon_reactor *reactor);
 void tenon__poller_harvest(tenon_reactor *reactor, int64_t wait_ns);

@@ -44,9 +44,9 @@ static tenon_status settle(tenon_reactor *r, tenon_turn_result *out)
 
 tenon_status tenon_manual_turn(tenon_reactor *r, tenon_turn_result *out)
 {
-    tenon_turn_result ignored;
+    tenon_turn_result ignored = {false, false, TENON_FOREVER};
     out = out ? out : &ignored;
-    *out = (tenon_turn_result){false, false, TENON_FOREVER};
+    *out = ignored;
     return turn(r, out);
 }
 

@@ -137,7 +137,10 @@ bool tenon_periodic_is_active(const tenon_periodic *p)
 
 tenon_status tenon_periodic_done(tenon_periodic *p, tenon_status status)
 {
-    tenon_status checked = tenon__check(p ? p->timer.reactor : NULL);
+    if (!p) {
+        return TENON_INVALID;
+    }
+    tenon_status checked = tenon__check(p->timer.reactor);
     if (checked < 0 || p->state != PERIODIC_PENDING) {
         return checked < 0 ? checked : TENON_INVALID;
     }

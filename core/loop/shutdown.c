@@ -263,7 +263,10 @@ void tenon_shutdown_remove(tenon_shutdown *hook)
 
 void tenon_shutdown_done(tenon_shutdown *hook)
 {
-    tenon_reactor *r = hook ? hook->reactor : NULL;
+    if (!hook) {
+        return;
+    }
+    tenon_reactor *r = hook->reactor;
     if (tenon__check(r) < 0 || hook->state != HOOK_RUNNING) {
         return;
     }

@@ -304,7 +304,10 @@ static void update_receiver(tenon_reactor *r, int signo)
 tenon_status tenon_signal_start(tenon_signal *s, int signo, uint32_t flags,
                                 tenon_signal_fn *fn, void *user)
 {
-    tenon_status status = tenon__check(s ? s->reactor : NULL);
+    if (!s) {
+        return TENON_INVALID;
+    }
+    tenon_status status = tenon__check(s->reactor);
     if (status < 0) {
         return status;
     }

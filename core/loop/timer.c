@@ -193,7 +193,10 @@ void tenon_timer_init(tenon_timer *t, tenon_reactor *r)
 tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
                                   tenon_timer_fn *fn, void *user)
 {
-    tenon_status status = tenon__check(t ? t->reactor : NULL);
+    if (!t) {
+        return TENON_INVALID;
+    }
+    tenon_status status = tenon__check(t->reactor);
     if (status < 0) {
         return status;
     }
@@ -244,7 +247,10 @@ int64_t tenon_timer_when(const tenon_timer *t)
 
 static tenon_status check_started(const tenon_timer *t)
 {
-    tenon_status status = tenon__check(t ? t->reactor : NULL);
+    if (!t) {
+        return TENON_INVALID;
+    }
+    tenon_status status = tenon__check(t->reactor);
     if (status == TENON_OK && t->state == TENON__TIMER_IDLE) {
         return TENON_INVALID;
     }

@@ -405,7 +405,7 @@ static const tenon_turn_result nothing = {false, false, TENON_FOREVER};
 
 tenon_status tenon_turn(tenon_reactor *r, tenon_turn_result *out)
 {
-    tenon_turn_result ignored;
+    tenon_turn_result ignored = nothing;
     out = out ? out : &ignored;
     *out = nothing;
     tenon_status status = tenon__check(r);

@@ -73,7 +73,10 @@ static tenon_status check_start(const tenon_watch *w, uint32_t events,
                                 tenon_watch_fn *fn, bool owned)
 {
     const uint32_t known = TENON_READ | TENON_WRITE | TENON_ONESHOT;
-    tenon_status status = tenon__check(w ? w->reactor : NULL);
+    if (!w) {
+        return TENON_INVALID;
+    }
+    tenon_status status = tenon__check(w->reactor);
     if (status < 0) {
         return status;
     }
