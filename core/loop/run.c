@@ -66,7 +66,9 @@ tenon_status tenon_run(tenon_reactor *r)
         return status;
     }
     begin_run(r);
-    if (r->stopping || !tenon__alive(r)) {
+    bool stopped = r->stopping;
+    r->stopping = false;
+    if (stopped || !tenon__alive(r)) {
         status = turn(r, 0);
     } else if (r->kind == TENON__NATIVE) {
         status = run_native(r);
@@ -83,8 +85,10 @@ tenon_status tenon_run_once(tenon_reactor *r, int64_t max_wait_ns)
         return status < 0 ? status : TENON_INVALID;
     }
     begin_run(r);
-    if (r->kind == TENON__NATIVE || r->stopping) {
-        status = turn(r, r->stopping ? 0 : max_wait_ns);
+    bool stopped = r->stopping;
+    r->stopping = false;
+    if (r->kind == TENON__NATIVE || stopped) {
+        status = turn(r, stopped ? 0 : max_wait_ns);
     } else {
         status = r->ops->run(r->host, max_wait_ns);
     }

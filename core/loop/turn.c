@@ -111,6 +111,10 @@ void tenon__late_push(tenon_reactor *r, tenon_node *node)
 
 void tenon__drop_push(tenon_reactor *r, tenon_node *node)
 {
+    if (r->life == TENON__CLOSED) {
+        node->run(r, node); /* no turn will come */
+        return;
+    }
     tenon__list_push(&r->drops, node);
     tenon__arm(r);
 }
@@ -322,7 +326,7 @@ static void run_turns(tenon_reactor *r, uint32_t turns)
     while (r->life < TENON__ENDING) {
         if (r->phase == TENON__IDLE) {
             bool again = begun < turns && (begun == 0 || has_more(r));
-            if (!again || (begun > 0 && r->run_active && r->stopping)) {
+            if (!again || (r->run_active && r->stopping)) {
                 return;
             }
             begun++;
