@@ -13,6 +13,7 @@
  */
 
 #include <event2/event_struct.h>
+#include <event2/util.h>
 
 #include <tenon/libevent.h>
 #include <tenon/sys/host.h>
@@ -119,6 +120,7 @@ static tenon_status open_events(void *self, tenon_reactor *reactor, int fd)
 {
     host *h = self;
     h->reactor = reactor;
+    (void)evutil_make_socket_nonblocking(fd); /* its debug mode insists */
     assign(h, &h->quiet, fd, EV_READ | EV_PERSIST);
     assign(h, &h->counted, fd, EV_READ | EV_PERSIST);
     assign(h, &h->again, -1, 0);
