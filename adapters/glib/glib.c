@@ -28,7 +28,8 @@ typedef struct host host;
 typedef struct joint {
     GSource source; /* first: GLib knows no other */
     host *host;     /* NULL: not ours any more */
-    gpointer tag;   /* of the descriptor, in UPPER */
+    GPollFD entry;  /* in UPPER; a descriptor given by g_source_add_unix_fd
+                       would make the source ready whatever it answers */
 } joint;
 
 struct host {
@@ -119,14 +120,14 @@ static gboolean upper_prepare(GSource *source, gint *timeout_ms)
 static gboolean upper_check(GSource *source)
 {
     const joint *j = (joint *)source;
-    bool readable = g_source_query_unix_fd(source, j->tag) != 0;
+    bool readable = j->entry.revents != 0;
     return j->host && (readable ? !is_demoted(j->host) : has_work(j->host));
 }
 
 static gboolean lower_check(GSource *source)
 {
     const host *h = ((joint *)source)->host;
-    return h && h->demoted_us != 0;
+    return h && (h->demoted_us != 0 || destroyed(h));
 }
 
 static gboolean lower_prepare(GSource *source, gint *timeout_ms)
@@ -191,8 +192,8 @@ static tenon_status open_sources(void *self, tenon_reactor *reactor, int fd)
     add_source(h, UPPER, &upper_funcs, h->priority, "tenon");
     add_source(h, LOWER, &lower_funcs,
                MAX(h->priority, G_PRIORITY_DEFAULT_IDLE), "tenon (demoted)");
-    h->at[UPPER]->tag =
-        g_source_add_unix_fd(&h->at[UPPER]->source, fd, G_IO_IN);
+    h->at[UPPER]->entry = (GPollFD){.fd = fd, .events = G_IO_IN};
+    g_source_add_poll(&h->at[UPPER]->source, &h->at[UPPER]->entry);
     g_source_attach(&h->at[UPPER]->source, h->context);
     g_source_attach(&h->at[LOWER]->source, h->context);
     return TENON_OK;
