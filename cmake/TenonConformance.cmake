@@ -14,8 +14,12 @@ if(NOT sources)
   return()
 endif()
 
-add_library(tenon-conformance-lib STATIC ${sources})
+# The harness is inside, so that a stranger needs this library alone.
+file(GLOB harness CONFIGURE_DEPENDS "${tenon_SOURCE_DIR}/tests/harness/*.c")
+add_library(tenon-conformance-lib STATIC ${sources} ${harness})
 tenon_flags(tenon-conformance-lib)
+target_include_directories(tenon-conformance-lib PRIVATE
+  "${tenon_SOURCE_DIR}/tests/harness")
 target_include_directories(tenon-conformance-lib PUBLIC
   "$<BUILD_INTERFACE:${suite}/include>"
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")

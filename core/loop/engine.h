@@ -21,6 +21,7 @@
 
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 #include <tenon/call.h>
 #include <tenon/inbox.h>
@@ -139,8 +140,10 @@ struct tenon_reactor {
     _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon__frame *frames;
     int64_t now_ns;
-    int64_t mark_ns;  /* the clock after the last callback */
-    int64_t block_ns; /* at most this long in the polls of this entry */
+    int64_t mark_ns;     /* the clock, when it was last read in this entry */
+    int64_t lap_ns;      /* the lap clock after the last callback */
+    clockid_t lap_clock; /* a coarse one will do for a long threshold */
+    int64_t block_ns;    /* at most this long in the polls of this entry */
     int64_t virtual_ns;
     int64_t budget_ns;
     int64_t slow_ns;
@@ -197,6 +200,10 @@ tenon_status tenon__check_thread(const tenon_reactor *reactor);
 
 /** The clock itself, not the turn's. */
 int64_t tenon__clock(const tenon_reactor *reactor);
+/** The clock that callbacks are measured with: 5 ns to read, not 20, where the
+ *  threshold allows for its steps of 4 ms. */
+int64_t tenon__lap(const tenon_reactor *reactor);
+void tenon__set_slow(tenon_reactor *reactor, int64_t threshold_ns);
 static inline int64_t tenon__add_ns(int64_t time_ns, int64_t delay_ns)
 {
     int64_t sum;
@@ -223,7 +230,8 @@ static inline void tenon__unqueue(tenon_node *node)
 /* ---- user code ---- */
 
 /** Around every call of user code on behalf of `object` (its address is its
- *  identity). `what` and `name` are for reports ("timer", its name or NULL).
+ *  identity). `what` and `name` are for reports ("timer", its name or NULL); a
+ *  NULL `what` is a function of ours, which is not measured.
  *  After leave, `frame->alive` tells whether tenon__frame_forget was not
  *  called for the object meanwhile, i.e. whether it may still be touched. */
 void tenon__frame_enter(tenon_reactor *reactor, tenon__frame *frame,

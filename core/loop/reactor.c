@@ -244,7 +244,7 @@ static void apply_options(tenon_reactor *r, const tenon_reactor_options *o)
 {
     r->budget_ns = o->budget_ns > 0 ? o->budget_ns : BUDGET_NS;
     r->budget_calls = o->budget_calls;
-    r->slow_ns = o->slow_callback_ns ? o->slow_callback_ns : SLOW_NS;
+    tenon__set_slow(r, o->slow_callback_ns ? o->slow_callback_ns : SLOW_NS);
     r->shutdown_timeout_ns =
         o->shutdown_timeout_ns > 0 ? o->shutdown_timeout_ns : SHUTDOWN_NS;
     r->read_buffer_len = o->read_buffer_len ? o->read_buffer_len : READ_BUFFER;
@@ -437,7 +437,7 @@ tenon_status tenon_reactor_set_slow_callback(tenon_reactor *r,
 {
     tenon_status status = tenon__check(r);
     if (status == TENON_OK) {
-        r->slow_ns = threshold_ns ? threshold_ns : SLOW_NS;
+        tenon__set_slow(r, threshold_ns ? threshold_ns : SLOW_NS);
     }
     return status;
 }

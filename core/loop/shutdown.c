@@ -116,6 +116,7 @@ void tenon__finish(tenon_reactor *r)
     tenon__current = r;
     r->depth++;
     r->mark_ns = tenon__clock(r);
+    r->lap_ns = tenon__lap(r);
     end_objects(r);
     remove_hooks(r);
     tenon__signals_end(r);

@@ -12,8 +12,6 @@
  *   IDLE -> READY -> POLL -> IO -> TIMERS -> END -> IDLE
  */
 
-#include <time.h>
-
 #include "loop/engine.h"
 
 _Thread_local tenon_reactor *tenon__current
@@ -52,14 +50,33 @@ tenon_status tenon__check(const tenon_reactor *r)
 
 /* ---- time ---- */
 
+/* Coarse clocks go by the tick, of 4 ms as a rule. */
+#define COARSE_ENOUGH_NS (20 * TENON_MILLISECOND)
+
+static int64_t read_clock(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * TENON_SECOND + now.tv_nsec;
+}
+
 int64_t tenon__clock(const tenon_reactor *r)
 {
-    if (r->kind == TENON__MANUAL) {
-        return r->virtual_ns;
-    }
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * TENON_SECOND + now.tv_nsec;
+    return r->kind == TENON__MANUAL ? r->virtual_ns
+                                    : read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t tenon__lap(const tenon_reactor *r)
+{
+    return r->kind == TENON__MANUAL ? r->virtual_ns : read_clock(r->lap_clock);
+}
+
+void tenon__set_slow(tenon_reactor *r, int64_t threshold_ns)
+{
+    bool coarse = threshold_ns < 0 || threshold_ns >= COARSE_ENOUGH_NS;
+    r->slow_ns = threshold_ns;
+    r->lap_clock = coarse ? CLOCK_MONOTONIC_COARSE : CLOCK_MONOTONIC;
+    r->lap_ns = tenon__lap(r);
 }
 
 int64_t tenon_now(const tenon_reactor *r)
@@ -142,13 +159,14 @@ void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
     r->frames = frame;
 }
 
-/* The clock was read after the callback before; what passed since is this
+/* The lap clock was read after the callback before; what passed since is this
  * one's, but for what a nested loop ran. */
 static void measure(tenon_reactor *r, const tenon__frame *frame)
 {
-    int64_t end_ns = tenon__clock(r);
-    int64_t took_ns = end_ns - r->mark_ns;
-    r->mark_ns = end_ns;
+    int64_t lap_ns = tenon__lap(r);
+    int64_t took_ns = lap_ns - r->lap_ns;
+    r->lap_ns = lap_ns;
+    r->stats.callbacks++;
     if (took_ns > r->stats.longest_callback_ns) {
         r->stats.longest_callback_ns = took_ns;
     }
@@ -157,14 +175,15 @@ static void measure(tenon_reactor *r, const tenon__frame *frame)
     }
     r->stats.slow_callbacks++;
     tenon__report_slow(r, frame, took_ns);
-    r->mark_ns = tenon__clock(r);
+    r->lap_ns = tenon__lap(r);
 }
 
 void tenon__frame_leave(tenon_reactor *r, tenon__frame *frame)
 {
     r->frames = frame->up;
-    r->stats.callbacks++;
-    measure(r, frame);
+    if (frame->what) {
+        measure(r, frame);
+    }
     if (!tenon__list_empty(&r->poller.disarmed)) {
         tenon__watches_rearm(r);
     }
@@ -204,9 +223,13 @@ static bool has_more(const tenon_reactor *r)
            tenon__inbox_waiting(r) || (top && top->deadline_ns <= r->mark_ns);
 }
 
-static void begin_turn(tenon_reactor *r)
+/* The clock was read when the entry began, so not again for its first turn. */
+static void begin_turn(tenon_reactor *r, bool first)
 {
     r->stats.turns++;
+    if (!first) {
+        r->mark_ns = tenon__clock(r);
+    }
     r->now_ns = r->mark_ns;
     if (tenon__inbox_waiting(r)) {
         tenon__inbox_drain(r);
@@ -252,6 +275,7 @@ static bool poll_unit(tenon_reactor *r)
     if (wait_ns > 0) {
         r->mark_ns = tenon__clock(r);
         r->now_ns = r->mark_ns;
+        r->lap_ns = tenon__lap(r);
     }
     return false;
 }
@@ -262,7 +286,10 @@ static bool io_unit(tenon_reactor *r)
         return true;
     }
     r->phase = TENON__TIMERS;
-    r->now_ns = r->mark_ns;
+    if (r->heap.count > 0) {
+        r->mark_ns = tenon__clock(r);
+        r->now_ns = r->mark_ns;
+    }
     return false;
 }
 
@@ -309,21 +336,35 @@ static bool run_unit(tenon_reactor *r)
     }
 }
 
-static bool budget_spent(tenon_reactor *r, int64_t start_ns, uint32_t calls)
+enum { CLOCK_EVERY = 16 };
+
+/* What a wake-up may cost its host. The clock is read every so many callbacks,
+ * or when the lap clock says that one of them took long. */
+typedef struct budget {
+    int64_t start_ns;
+    int64_t start_lap_ns;
+    uint32_t calls;
+} budget;
+
+static bool budget_spent(tenon_reactor *r, budget *b)
 {
-    bool hosted = r->kind == TENON__HOSTED || r->kind == TENON__FOREIGN;
-    if (!hosted || (r->mark_ns - start_ns < r->budget_ns &&
-                    (r->budget_calls == 0 || calls < r->budget_calls))) {
+    b->calls++;
+    if (r->kind != TENON__HOSTED && r->kind != TENON__FOREIGN) {
         return false;
     }
-    r->stats.budget_pauses++;
-    return true;
+    if (b->calls % CLOCK_EVERY == 0 ||
+        r->lap_ns - b->start_lap_ns >= r->budget_ns) {
+        r->mark_ns = tenon__clock(r);
+    }
+    bool spent = r->mark_ns - b->start_ns >= r->budget_ns ||
+                 (r->budget_calls > 0 && b->calls >= r->budget_calls);
+    r->stats.budget_pauses += spent;
+    return spent;
 }
 
 static void run_turns(tenon_reactor *r, uint32_t turns)
 {
-    int64_t start_ns = r->mark_ns;
-    uint32_t calls = 0;
+    budget spent = {.start_ns = r->mark_ns, .start_lap_ns = r->lap_ns};
     uint32_t begun = 0;
     while (r->life < TENON__ENDING) {
         if (r->phase == TENON__IDLE) {
@@ -331,10 +372,9 @@ static void run_turns(tenon_reactor *r, uint32_t turns)
             if (!again || (r->run_active && r->stopping)) {
                 return;
             }
-            begun++;
-            begin_turn(r);
+            begin_turn(r, begun++ == 0);
         }
-        if (run_unit(r) && budget_spent(r, start_ns, ++calls)) {
+        if (run_unit(r) && budget_spent(r, &spent)) {
             return;
         }
     }
@@ -397,6 +437,7 @@ tenon_status tenon__enter(tenon_reactor *r, uint32_t turns, int64_t block_ns,
     r->stats.entries++;
     r->block_ns = block_ns;
     r->mark_ns = tenon__clock(r);
+    r->lap_ns = tenon__lap(r);
     run_turns(r, turns);
     return leave(r, outer, out);
 }

@@ -291,7 +291,9 @@ void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
         tenon_watch_stop(w);
     }
     tenon__frame frame;
-    tenon__frame_enter(r, &frame, w, "watch", w->name);
+    /* What a transport runs of the user's it measures itself. */
+    bool owned = w->flags & TENON__WATCH_OWNED;
+    tenon__frame_enter(r, &frame, w, owned ? NULL : "watch", w->name);
     w->fn(w, events, w->user);
     tenon__frame_leave(r, &frame);
 }

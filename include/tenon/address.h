@@ -40,7 +40,8 @@ TENON_BEGIN
 
 /** Reads an address. Ports are 0 to 65535 in plain digits; paths that do not
  *  fit are refused, not cut.
- *  Thread: any. Errors: TENON_BAD_ADDRESS; TENON_INVALID for NULL. */
+ *  Thread: any. Errors: TENON_BAD_ADDRESS; TENON_NOT_SUPPORTED for abstract
+ *  UNIX names ("unix:@..."); TENON_INVALID for NULL. */
 TENON_CHECKED TENON_API tenon_status tenon_address_parse(tenon_address *out,
                                                          const char *text);
 /** Writes an address as tenon_address_parse reads it. Returns the length it

@@ -9,7 +9,8 @@
  *   resume_writing)* [eof_received] connection_lost
  *
  * connection_made is first and once, connection_lost is last and once. Each
- * callback returns a status: a negative one aborts the connection with it.
+ * callback returns a status: a negative one aborts the connection with it
+ * (but for TENON_CLOSED once it is closing: that is what write says then).
  * Callbacks of one transport never overlap, and none runs inside a call on it.
  */
 
@@ -103,7 +104,9 @@ TENON_API void tenon_transport_unref(tenon_transport *transport);
  *  now is copied. Zero bytes are a no-op.
  *  Errors: TENON_HIGH (accepted, stop for now), TENON_LIMIT (above the hard
  *  cap: nothing was taken), TENON_CLOSED after close, loss or write_eof,
- *  TENON_NO_MEMORY (nothing was taken), TENON_WRONG_THREAD, TENON_FORKED. */
+ *  TENON_NO_MEMORY (nothing was taken; where the kernel had taken a part, the
+ *  connection is lost with it), TENON_WRONG_THREAD, TENON_FORKED. A failure of
+ *  the connection itself is told by connection_lost. */
 TENON_API tenon_status tenon_transport_write(tenon_transport *transport,
                                              const void *data, size_t len);
 /** The same as writing each part in turn, all or nothing. */

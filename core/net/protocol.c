@@ -1,0 +1,119 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The one way into a protocol. It is never called while it is on the stack
+ * already: what becomes due meanwhile (in a host loop that a callback runs,
+ * say) is remembered in `owes` and queued when the outermost callback returns.
+ *
+ * A protocol that returns TENON_CLOSED on a transport that is closing already
+ * has only passed on what write told it: that is no failure.
+ */
+
+#include "net/transport.h"
+
+static tenon_status call(tenon_transport *t, tenon__notice *n)
+{
+    const tenon_protocol_ops *ops = t->protocol.ops;
+    void *self = t->protocol.self;
+    switch (n->tell) {
+    case TENON__MADE:
+        return ops->connection_made(self, t);
+    case TENON__DATA:
+        return ops->data_received(self, t, n->data, n->len);
+    case TENON__GET_BUFFER:
+        return ops->get_buffer(self, t, n->len, &n->buffer, &n->len);
+    case TENON__UPDATED:
+        return ops->buffer_updated(self, t, n->len);
+    case TENON__EOF:
+        return ops->eof_received(self, t);
+    case TENON__CONNECTION_LOST:
+        return ops->connection_lost(self, t, n->error);
+    case TENON__PAUSE:
+        return ops->pause_writing(self, t);
+    case TENON__RESUME:
+    default:
+        return ops->resume_writing(self, t);
+    }
+}
+
+static bool has_slot(const tenon_transport *t, enum tenon__tell tell)
+{
+    switch (tell) {
+    case TENON__MADE:
+        return TENON__PROTOCOL_HAS(t, connection_made);
+    case TENON__DATA:
+        return TENON__PROTOCOL_HAS(t, data_received);
+    case TENON__GET_BUFFER:
+        return TENON__PROTOCOL_HAS(t, get_buffer);
+    case TENON__UPDATED:
+        return TENON__PROTOCOL_HAS(t, buffer_updated);
+    case TENON__EOF:
+        return TENON__PROTOCOL_HAS(t, eof_received);
+    case TENON__CONNECTION_LOST:
+        return TENON__PROTOCOL_HAS(t, connection_lost);
+    case TENON__PAUSE:
+        return TENON__PROTOCOL_HAS(t, pause_writing);
+    case TENON__RESUME:
+    default:
+        return TENON__PROTOCOL_HAS(t, resume_writing);
+    }
+}
+
+/* The outermost callback returned: queue what waited for that. */
+static void settle(tenon_transport *t)
+{
+    if (tenon__on_stack(t->reactor, t)) {
+        return;
+    }
+    if (t->owes) {
+        t->owes = false;
+        tenon__transport_owe(t);
+    }
+    if (t->owes_late && t->state == TENON__OPENED) {
+        tenon__late_push(t->reactor, &t->late);
+    }
+    t->owes_late = false;
+}
+
+static bool only_echoes_closed(const tenon_transport *t, tenon_status status)
+{
+    return status == TENON_CLOSED && t->state != TENON__OPENED;
+}
+
+static void on_failure(tenon_transport *t, const tenon__notice *n,
+                       tenon_status status)
+{
+    static const char *const whats[] = {
+        "connection_made", "data_received", "get_buffer",
+        "buffer_updated",  "eof_received",  "connection_lost",
+        "pause_writing",   "resume_writing"}; /* ORDER tenon__tell */
+    if (only_echoes_closed(t, status)) {
+        return;
+    }
+    tenon__report_status(t->reactor, whats[n->tell], tenon__transport_name(t),
+                         t, status);
+    if (n->tell != TENON__CONNECTION_LOST) {
+        tenon__transport_lose(
+            t, tenon__error(t->reactor, status, whats[n->tell], NULL), true);
+    }
+}
+
+tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *n)
+{
+    tenon_status status = TENON_OK;
+    if (has_slot(t, n->tell)) {
+        tenon__frame frame;
+        tenon_transport_ref(t);
+        tenon__frame_enter(t->reactor, &frame, t, "transport",
+                           tenon__transport_name(t));
+        status = call(t, n);
+        tenon__frame_leave(t->reactor, &frame);
+        if (status < 0) {
+            on_failure(t, n, status);
+        }
+        settle(t);
+        tenon_transport_unref(t);
+    }
+    return status;
+}

@@ -1,0 +1,159 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The read side. One readiness is good for a bounded number of reads and
+ * bytes (R6); a read that did not fill its buffer found the end of what is
+ * there, so that a request costs one system call, and the poller tells if
+ * there is more after all. Every callback may have paused, closed or lost the
+ * transport: each step begins by looking again (R7).
+ */
+
+#include "net/transport.h"
+
+enum { READS_MAX = 32, BYTES_MAX = 262144 };
+
+/* What one read goes into, and whose it is. */
+typedef struct place {
+    void *bytes;
+    size_t len;
+    bool shared; /* the reactor's read buffer */
+} place;
+
+bool tenon__transport_readable(const tenon_transport *t)
+{
+    return t->made && !t->opening && !t->paused && !t->eof_seen &&
+           (t->state == TENON__OPENED || t->state == TENON__BROKEN);
+}
+
+static bool offers_memory(const tenon_transport *t)
+{
+    return TENON__PROTOCOL_HAS(t, get_buffer) &&
+           TENON__PROTOCOL_HAS(t, buffer_updated);
+}
+
+/* Asks the protocol for memory; false when there is nothing to read into, or
+ * reading is over. */
+static bool take_offered(tenon_transport *t, place *out)
+{
+    tenon__notice notice = {.tell = TENON__GET_BUFFER,
+                            .len = t->reactor->read_buffer_len};
+    tenon_status status = tenon__transport_tell(t, &notice);
+    if (status < 0 || !tenon__transport_readable(t)) {
+        return false;
+    }
+    if (!notice.buffer || notice.len == 0) {
+        tenon__report_status(t->reactor, "get_buffer", t->protocol.ops->name, t,
+                             TENON_INVALID);
+        tenon__transport_lose_status(t, TENON_INVALID, "no buffer offered");
+        return false;
+    }
+    *out = (place){notice.buffer, notice.len, false};
+    return true;
+}
+
+static bool take_place(tenon_transport *t, place *out)
+{
+    if (offers_memory(t)) {
+        return take_offered(t, out);
+    }
+    out->shared = true;
+    out->bytes = tenon__buffer_take(t->reactor, &out->len);
+    if (!out->bytes) {
+        tenon__transport_lose_status(t, TENON_NO_MEMORY, "reading");
+    }
+    return out->bytes != NULL;
+}
+
+static void deliver(tenon_transport *t, const place *from, size_t len)
+{
+    tenon__notice notice = {.tell = from->shared ? TENON__DATA : TENON__UPDATED,
+                            .data = from->bytes,
+                            .len = len};
+    (void)tenon__transport_tell(t, &notice);
+}
+
+static void on_eof(tenon_transport *t)
+{
+    tenon__notice notice = {.tell = TENON__EOF};
+    t->eof_seen = true;
+    tenon__transport_update(t);
+    if (t->state != TENON__OPENED) {
+        return;
+    }
+    tenon_status status = tenon__transport_tell(t, &notice);
+    if (t->state == TENON__OPENED && status != TENON_KEEP_OPEN) {
+        (void)tenon_transport_close(t);
+    }
+    tenon__transport_drained(t);
+}
+
+/* One read and its delivery. Returns the bytes; 0 when this was the last one
+ * for now, in which case `progress` tells whether it brought anything. */
+static size_t read_once(tenon_transport *t, bool *progress)
+{
+    place to = {NULL, 0, false};
+    if (!take_place(t, &to)) {
+        *progress = true;
+        return 0;
+    }
+    ssize_t got = t->ops->receive(t, to.bytes, to.len);
+    if (got > 0) {
+        deliver(t, &to, (size_t)got);
+    }
+    if (to.shared) {
+        tenon__buffer_give(t->reactor, to.bytes);
+    }
+    *progress = *progress || got != -EAGAIN;
+    if (got == 0) {
+        on_eof(t);
+    } else if (got < 0 && got != -EAGAIN) {
+        tenon__transport_lose_status(t, (tenon_status)got, "reading");
+    }
+    return got > 0 && (size_t)got == to.len ? (size_t)got : 0;
+}
+
+bool tenon__transport_read(tenon_transport *t)
+{
+    bool progress = false;
+    size_t total = 0;
+    for (int reads = 0; reads < READS_MAX && total < BYTES_MAX; reads++) {
+        if (!tenon__transport_readable(t)) {
+            return true;
+        }
+        size_t got = read_once(t, &progress);
+        if (got == 0) {
+            break;
+        }
+        total += got;
+    }
+    return progress;
+}
+
+/* ---- public ---- */
+
+static tenon_status set_paused(tenon_transport *t, bool paused)
+{
+    tenon_status status = tenon__check(t->reactor);
+    if (status < 0) {
+        return status;
+    }
+    t->paused = paused;
+    tenon__transport_update(t);
+    return TENON_OK;
+}
+
+tenon_status tenon_transport_pause_reading(tenon_transport *t)
+{
+    return set_paused(t, true);
+}
+
+tenon_status tenon_transport_resume_reading(tenon_transport *t)
+{
+    return set_paused(t, false);
+}
+
+bool tenon_transport_is_reading(const tenon_transport *t)
+{
+    return !t->paused && !t->eof_seen && t->state == TENON__OPENED;
+}

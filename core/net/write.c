@@ -1,0 +1,319 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The write side: one path for every byte that is written (R14). The first
+ * write of a turn on an empty queue goes to the body at once; later ones of
+ * that turn are copied and leave together when it ends. What the body does not
+ * take waits for it to be writable.
+ *
+ * All or nothing has one exception: when the body took a part and there is no
+ * memory for the rest, the stream has a hole, and the connection is lost.
+ */
+
+#include "net/transport.h"
+
+enum { PARTS_MAX = 64, ROUNDS_MAX = 16 };
+
+/* A write between two turns is not one of the turn before. */
+static uint64_t turn_of(const tenon_reactor *reactor)
+{
+    return reactor->stats.turns * 2 + (reactor->phase != TENON__IDLE);
+}
+
+/* Lack of room in the kernel, of whatever kind, may pass. */
+static bool is_full(ssize_t result)
+{
+    return result == -EAGAIN || result == -ENOBUFS || result == -ENOMEM ||
+           result == 0;
+}
+
+void tenon__transport_drop_queue(tenon_transport *t)
+{
+    tenon__queue_clear(&t->queue, &t->reactor->allocator);
+    t->blocked = false;
+}
+
+/* R24: what was received before is delivered first, if somebody reads. */
+static void on_send_failed(tenon_transport *t, tenon_status status)
+{
+    if (t->state != TENON__OPENED || t->paused || t->eof_seen) {
+        tenon__transport_lose_status(t, status, "writing");
+        return;
+    }
+    tenon__transport_set_state(t, TENON__BROKEN);
+    t->error = tenon__error(t->reactor, status, "writing", NULL);
+    tenon__transport_drop_queue(t);
+    tenon__transport_update(t);
+    tenon__transport_owe(t);
+}
+
+/* Follows the length of the queue: the state at once, the notice later. */
+static void follow_level(tenon_transport *t)
+{
+    if (!t->above && t->queue.len > t->high) {
+        t->above = true;
+        t->owes_pause = !t->told_pause;
+    } else if (t->above && t->queue.len <= t->low) {
+        t->above = false;
+    }
+    bool due = t->owes_pause || (t->told_pause && !t->above);
+    if (due && t->state == TENON__OPENED) {
+        tenon__late_push(t->reactor, &t->late);
+    }
+}
+
+void tenon__transport_drained(tenon_transport *t)
+{
+    if (t->queue.len > 0 || t->state > TENON__CLOSING) {
+        return;
+    }
+    if (t->state == TENON__CLOSING) {
+        if (t->made && !t->opening) {
+            tenon__transport_lose(t, NULL, false);
+        }
+        return;
+    }
+    if (t->eof_asked && !t->eof_sent) {
+        t->eof_sent = true;
+        t->ops->shutdown_write(t);
+    }
+    if (t->eof_sent && t->eof_seen) {
+        (void)tenon_transport_close(t);
+    }
+}
+
+/* Sends one batch; whether another one may follow. */
+static bool send_batch(tenon_transport *t, bool *moved)
+{
+    struct iovec parts[PARTS_MAX];
+    size_t count = tenon__queue_peek(&t->queue, parts, PARTS_MAX);
+    size_t offered = 0;
+    for (size_t i = 0; i < count; i++) {
+        offered += parts[i].iov_len;
+    }
+    ssize_t sent = t->ops->send(t, parts, count);
+    if (is_full(sent)) {
+        t->blocked = true;
+        return false;
+    }
+    *moved = true;
+    if (sent < 0) {
+        on_send_failed(t, (tenon_status)sent);
+        return false;
+    }
+    tenon__queue_drop(&t->queue, &t->reactor->allocator, (size_t)sent);
+    t->blocked = (size_t)sent < offered;
+    return !t->blocked;
+}
+
+bool tenon__transport_flush(tenon_transport *t)
+{
+    bool moved = false;
+    int rounds = 0;
+    while (t->queue.len > 0 && rounds < ROUNDS_MAX && send_batch(t, &moved)) {
+        rounds++;
+    }
+    if (t->state <= TENON__CLOSING) {
+        t->blocked = t->queue.len > 0;
+        follow_level(t);
+        tenon__transport_update(t);
+        tenon__transport_drained(t);
+    }
+    return moved;
+}
+
+static void give_notices(tenon_transport *t)
+{
+    tenon__notice pause = {.tell = TENON__PAUSE};
+    tenon__notice resume = {.tell = TENON__RESUME};
+    if (t->state == TENON__OPENED && t->owes_pause) {
+        t->owes_pause = false;
+        t->told_pause = true;
+        (void)tenon__transport_tell(t, &pause);
+    }
+    if (t->state == TENON__OPENED && t->told_pause && !t->above) {
+        t->told_pause = false;
+        (void)tenon__transport_tell(t, &resume);
+    }
+}
+
+void tenon__transport_late(tenon_reactor *reactor, tenon_node *node)
+{
+    tenon_transport *t = TENON__OF(node, tenon_transport, late);
+    tenon_transport_ref(t);
+    if (t->state <= TENON__CLOSING && t->queue.len > 0 && !t->blocked) {
+        (void)tenon__transport_flush(t);
+    }
+    if (tenon__on_stack(reactor, t)) {
+        t->owes_late = true;
+    } else if (t->made) {
+        tenon__unqueue(&t->late);
+        give_notices(t);
+    }
+    tenon_transport_unref(t);
+}
+
+/* ---- public ---- */
+
+static tenon_status total_of(const struct iovec *parts, size_t count,
+                             size_t *out)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!parts[i].iov_base && parts[i].iov_len > 0) {
+            return TENON_INVALID;
+        }
+        if (__builtin_add_overflow(total, parts[i].iov_len, &total)) {
+            return TENON_LIMIT;
+        }
+    }
+    *out = total;
+    return TENON_OK;
+}
+
+static tenon_status may_write(const tenon_transport *t, size_t total)
+{
+    tenon_status status = tenon__check(t->reactor);
+    if (status < 0) {
+        return status;
+    }
+    if (t->state != TENON__OPENED || t->eof_asked) {
+        return TENON_CLOSED;
+    }
+    bool fits = total <= t->hard && t->queue.len <= t->hard - total;
+    return t->queue.len > t->high && !fits ? TENON_LIMIT : TENON_OK;
+}
+
+/* Copies what was not sent and sees to its leaving. */
+static tenon_status keep(tenon_transport *t, const struct iovec *parts,
+                         size_t count, size_t sent)
+{
+    tenon_status status =
+        tenon__queue_add(&t->queue, &t->reactor->allocator, parts, count, sent);
+    if (status < 0) {
+        t->blocked = t->blocked && t->queue.len > 0;
+        if (sent > 0) {
+            tenon__transport_lose_status(t, status, "writing");
+        }
+        return status;
+    }
+    follow_level(t);
+    if (t->blocked) {
+        tenon__transport_update(t);
+    } else {
+        tenon__late_push(t->reactor, &t->late);
+    }
+    return t->above ? TENON_HIGH : TENON_OK;
+}
+
+tenon_status tenon_transport_writev(tenon_transport *t,
+                                    const struct iovec *parts, size_t count)
+{
+    size_t total = 0;
+    tenon_status status = total_of(parts, count, &total);
+    if (status == TENON_OK) {
+        status = may_write(t, total);
+    }
+    if (status < 0 || total == 0) {
+        return status;
+    }
+    uint64_t turn = turn_of(t->reactor);
+    bool now = t->queue.len == 0 && t->write_turn != turn;
+    ssize_t sent = 0;
+    t->write_turn = turn;
+    if (now) {
+        sent = t->ops->send(t, parts, count);
+        if (sent < 0 && !is_full(sent)) {
+            /* Taken, and lost with the connection, as the kernel's own are. */
+            on_send_failed(t, (tenon_status)sent);
+            return TENON_OK;
+        }
+        sent = sent < 0 ? 0 : sent;
+        if ((size_t)sent == total) {
+            return TENON_OK;
+        }
+        t->blocked = true;
+    }
+    return keep(t, parts, count, (size_t)sent);
+}
+
+tenon_status tenon_transport_write(tenon_transport *t, const void *data,
+                                   size_t len)
+{
+    struct iovec part = {(void *)(uintptr_t)data, len};
+    return tenon_transport_writev(t, &part, 1);
+}
+
+tenon_status tenon_transport_write_eof(tenon_transport *t)
+{
+    tenon_status status = tenon__check(t->reactor);
+    if (status < 0) {
+        return status;
+    }
+    if (t->state != TENON__OPENED) {
+        return TENON_CLOSED;
+    }
+    if (!t->eof_asked) {
+        t->eof_asked = true;
+        tenon__transport_drained(t);
+    }
+    return TENON_OK;
+}
+
+bool tenon_transport_can_write_eof(const tenon_transport *t)
+{
+    return t->ops->shutdown_write != NULL;
+}
+
+static size_t four_times(size_t low)
+{
+    return low > SIZE_MAX / 4 ? SIZE_MAX : low * 4;
+}
+
+tenon_status tenon_transport_set_write_limits(tenon_transport *t, size_t high,
+                                              size_t low)
+{
+    tenon_status status = tenon__check_thread(t->reactor);
+    if (status < 0) {
+        return status;
+    }
+    if (high == TENON_LIMIT_AUTO) {
+        high = low == TENON_LIMIT_AUTO ? TENON_HIGH_DEFAULT : four_times(low);
+    }
+    if (low == TENON_LIMIT_AUTO) {
+        low = high / 4;
+    }
+    if (high < low) {
+        return TENON_INVALID;
+    }
+    t->high = high;
+    t->low = low;
+    follow_level(t);
+    return TENON_OK;
+}
+
+void tenon_transport_get_write_limits(const tenon_transport *t, size_t *high,
+                                      size_t *low)
+{
+    if (high) {
+        *high = t->high;
+    }
+    if (low) {
+        *low = t->low;
+    }
+}
+
+tenon_status tenon_transport_set_hard_limit(tenon_transport *t, size_t hard)
+{
+    tenon_status status = tenon__check_thread(t->reactor);
+    if (status == TENON_OK) {
+        t->hard = hard;
+    }
+    return status;
+}
+
+size_t tenon_transport_write_queue_len(const tenon_transport *t)
+{
+    return t->queue.len;
+}
