@@ -34,7 +34,6 @@ static tenon_status start_tick(tenon_periodic *p, uint64_t tick)
         offset_ns = TENON_FOREVER;
     }
     int64_t deadline_ns = tenon__add_ns(p->origin_ns, offset_ns);
-    p->tick = tick;
     p->state = PERIODIC_WAITING;
     return tenon_timer_start_at(
         &p->timer, tenon__add_ns(deadline_ns, jitter(p)), on_tick, NULL);
@@ -47,7 +46,7 @@ static void stop(tenon_periodic *p)
     tenon__frame_forget(p->timer.reactor, &p->timer);
 }
 
-/* The number of the last tick that is due by now. */
+/* The number of the last tick that is due by now, or that was called. */
 static uint64_t due_tick(const tenon_periodic *p)
 {
     int64_t passed_ns =
@@ -79,7 +78,7 @@ static void on_tick(tenon_timer *timer, void *user)
     const tenon__frame *frame = timer->reactor->frames;
     (void)user;
     uint64_t tick = due_tick(p);
-    uint64_t missed = tick - p->tick;
+    uint64_t missed = tick - p->tick - 1;
     p->tick = tick;
     p->state = PERIODIC_PENDING;
     tenon_status status = p->fn(p, missed, p->user);
@@ -109,12 +108,14 @@ tenon_status tenon_periodic_start(tenon_periodic *p, tenon_reactor *r,
                           .period_ns = options->period_ns,
                           .jitter_ns = options->jitter_ns,
                           .origin_ns = tenon__clock(r)};
+    uint64_t first = options->flags & TENON_PERIODIC_NOW ? 0 : 1;
+    p->tick = first - 1; /* the last one called */
     p->random = (uint64_t)p->origin_ns | 1;
     tenon_timer_init(&p->timer, r);
     tenon__frame_forget(r, &p->timer);
     tenon_timer_set_name(&p->timer, options->name);
     tenon_timer_set_daemon(&p->timer, options->flags & TENON_PERIODIC_DAEMON);
-    return start_tick(p, options->flags & TENON_PERIODIC_NOW ? 0 : 1);
+    return start_tick(p, first);
 }
 
 tenon_status tenon_periodic_stop(tenon_periodic *p)

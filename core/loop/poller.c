@@ -8,6 +8,7 @@
  * its registration; reports of an earlier generation are dropped.
  */
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -97,6 +98,9 @@ tenon_status tenon__poller_reserve(tenon_reactor *r, int fd)
     }
     if (count == p->slot_count) {
         return TENON_OK;
+    }
+    if (fcntl(fd, F_GETFD) < 0) { /* a wild number would cost gigabytes */
+        return -errno;
     }
     tenon__slot *slots =
         tenon__resize(&r->allocator, p->slots, p->slot_count * sizeof *slots,

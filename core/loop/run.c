@@ -86,9 +86,11 @@ tenon_status tenon_run_once(tenon_reactor *r, int64_t max_wait_ns)
     }
     begin_run(r);
     bool stopped = r->stopping;
+    bool busy = stopped || !tenon__list_empty(&r->ready) ||
+                tenon__inbox_waiting(r);
     r->stopping = false;
     if (r->kind == TENON__NATIVE || stopped) {
-        status = turn(r, stopped ? 0 : max_wait_ns);
+        status = turn(r, busy ? 0 : max_wait_ns);
     } else {
         status = r->ops->run(r->host, max_wait_ns);
     }

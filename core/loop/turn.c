@@ -255,7 +255,8 @@ static int64_t poll_wait(const tenon_reactor *r)
 {
     if (r->block_ns == 0 || r->stopping || !tenon__list_empty(&r->ready) ||
         !tenon__list_empty(&r->late) || !tenon__list_empty(&r->drops) ||
-        tenon__poller_pending(r) || !tenon__alive(r)) {
+        tenon__poller_pending(r) ||
+        (r->block_ns == TENON_FOREVER && !tenon__alive(r))) {
         return 0;
     }
     int64_t next_ns = tenon__timer_next(r);

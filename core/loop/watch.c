@@ -81,7 +81,7 @@ static tenon_status check_start(const tenon_watch *w, uint32_t events,
         return status;
     }
     if (!fn || (events & ~known) || w->fd < 0) {
-        return w->fd < 0 ? -EBADF : TENON_INVALID;
+        return TENON_INVALID;
     }
     if (tenon__poller_is_own(w->reactor, w->fd)) {
         return TENON_OWNED;

@@ -20,7 +20,7 @@ static uint64_t seen_turns[8];
 
 static void note_turn(void *word)
 {
-    seen_turns[strlen(rig.notes) / 2] = rig_stats().turns;
+    seen_turns[(strlen(rig.notes) + 1) / 2] = rig_stats().turns;
     note_call(word);
 }
 

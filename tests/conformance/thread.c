@@ -270,13 +270,14 @@ static void x05_the_wrong_thread_is_refused(void)
     pthread_t thread;
     tenon_handle handle;
     later(MS(3600000), note_call, "x", &handle);
-    rig_settle();
+    soon(note_call, "turn");
+    PUMP_UNTIL(noted("turn"));
     start_thread(&thread, trespass, &handle);
     pthread_join(thread, NULL);
     REQUIRE(tenon_handle_is_pending(handle));
     tenon_handle_cancel(handle);
     REQUIRE(!tenon_reactor_is_closed(rig.reactor));
-    REQUIRE_NOTES("");
+    REQUIRE_NOTES("turn");
 }
 
 static void *first_turn(void *arg)
