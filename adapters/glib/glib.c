@@ -38,27 +38,26 @@ struct host {
     int priority;
     int64_t demoted_us; /* since when LOWER enters; 0: UPPER does */
     int limit_ms;       /* how long an iteration may wait; -1: for ever */
-    bool own_running;
+    bool running;       /* our own context */
     bool stopping;
     bool ended;
-    bool lost;
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
-    tenon_allocator allocator;
 };
 
 static void finish(host *h)
 {
     h->ended = true;
-    if (h->own_running) {
+    if (h->running) {
         return;
     }
     g_main_context_unref(h->context);
-    host last = *h;
-    tenon_resize(&last.allocator, h, sizeof *h, 0);
-    if (last.done) {
-        last.done(last.token);
+    tenon_host_closed_fn *done = h->done;
+    void *token = h->token;
+    tenon_block_free(h);
+    if (done) {
+        done(token);
     }
 }
 
@@ -81,59 +80,41 @@ static bool destroyed(const host *h)
 /* Whether the application destroyed our sources; `h` is then freed, too. */
 static bool lost(host *h)
 {
-    if (h->lost || !destroyed(h)) {
-        return h->lost;
+    if (h->ended || !destroyed(h)) {
+        return h->ended;
     }
-    h->lost = true;
+    h->ended = true;
     tenon_reactor_host_gone(h->reactor);
     retire(h);
     return true;
 }
 
-/* ---- what GLib asks ---- */
-
-/* A source at a lower priority waits for its turn, but not long. */
-static bool is_demoted(const host *h)
+/* In a forked child tenon_turn_peek ends us: `h` is not touched after it. */
+static gboolean check(GSource *source)
 {
-    return h->demoted_us != 0 &&
-           g_get_monotonic_time() - h->demoted_us < DEMOTED_US;
-}
-
-/* In a forked child the question ends us: `h` is not touched after it. */
-static bool has_work(host *h)
-{
+    const joint *j = (joint *)source;
+    const host *h = j->host;
     tenon_turn_result result;
-    if (is_demoted(h)) {
-        return false;
+    if (!h || destroyed(h)) {
+        return h != NULL;
     }
-    return destroyed(h) ||
+    if (j == h->at[LOWER]) {
+        return h->demoted_us != 0;
+    }
+    if (h->demoted_us != 0 &&
+        g_get_monotonic_time() - h->demoted_us < DEMOTED_US) {
+        return FALSE;
+    }
+    return j->entry.revents != 0 ||
            (tenon_turn_peek(h->reactor, &result) == TENON_OK && result.more);
 }
 
-static gboolean upper_prepare(GSource *source, gint *timeout_ms)
+static gboolean prepare(GSource *source, gint *timeout_ms)
 {
-    host *h = ((joint *)source)->host;
-    *timeout_ms = h ? h->limit_ms : -1;
-    return h && has_work(h);
-}
-
-static gboolean upper_check(GSource *source)
-{
-    const joint *j = (joint *)source;
-    bool readable = j->entry.revents != 0;
-    return j->host && (readable ? !is_demoted(j->host) : has_work(j->host));
-}
-
-static gboolean lower_check(GSource *source)
-{
-    const host *h = ((joint *)source)->host;
-    return h && (h->demoted_us != 0 || destroyed(h));
-}
-
-static gboolean lower_prepare(GSource *source, gint *timeout_ms)
-{
-    *timeout_ms = -1;
-    return lower_check(source);
+    joint *j = (joint *)source;
+    j->entry.revents = 0; /* of a poll before */
+    *timeout_ms = j->host ? j->host->limit_ms : -1;
+    return check(source);
 }
 
 static gboolean dispatch(GSource *source, GSourceFunc unused, gpointer user)
@@ -153,12 +134,8 @@ static gboolean dispatch(GSource *source, GSourceFunc unused, gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
-/* ---- what the engine asks ---- */
-
-static const GSourceFuncs upper_funcs = {
-    .prepare = upper_prepare, .check = upper_check, .dispatch = dispatch};
-static const GSourceFuncs lower_funcs = {
-    .prepare = lower_prepare, .check = lower_check, .dispatch = dispatch};
+static const GSourceFuncs funcs = {
+    .prepare = prepare, .check = check, .dispatch = dispatch};
 
 static const char *version(void)
 {
@@ -174,28 +151,25 @@ static void *native(void *self)
 }
 
 /* GLib reads the functions only, although its prototype says otherwise. */
-static void add_source(host *h, int i, const GSourceFuncs *funcs, int priority,
-                       const char *name)
+static joint *source_new(host *h, int priority, const char *name)
 {
-    GSource *source = g_source_new((GSourceFuncs *)funcs, sizeof(joint));
-    h->at[i] = (joint *)source;
-    h->at[i]->host = h;
+    GSource *source = g_source_new((GSourceFuncs *)&funcs, sizeof(joint));
+    ((joint *)source)->host = h;
     g_source_set_priority(source, priority);
     g_source_set_can_recurse(source, TRUE);
     g_source_set_name(source, name);
+    return (joint *)source;
 }
 
 static tenon_status open_sources(void *self, tenon_reactor *reactor, int fd)
 {
     host *h = self;
     h->reactor = reactor;
-    add_source(h, UPPER, &upper_funcs, h->priority, "tenon");
-    add_source(h, LOWER, &lower_funcs,
-               MAX(h->priority, G_PRIORITY_DEFAULT_IDLE), "tenon (demoted)");
+    int lower = MAX(h->priority, G_PRIORITY_DEFAULT_IDLE);
+    h->at[UPPER] = source_new(h, h->priority, "tenon");
+    h->at[LOWER] = source_new(h, lower, "tenon (demoted)");
     h->at[UPPER]->entry = (GPollFD){.fd = fd, .events = G_IO_IN};
     g_source_add_poll(&h->at[UPPER]->source, &h->at[UPPER]->entry);
-    g_source_attach(&h->at[UPPER]->source, h->context);
-    g_source_attach(&h->at[LOWER]->source, h->context);
     return TENON_OK;
 }
 
@@ -207,33 +181,27 @@ static void close_sources(void *self, tenon_host_closed_fn *done, void *token)
     retire(h);
 }
 
-/* GLib asks before it polls. Only a context that another thread runs, before
- * our first turn there, may be polling now. */
+/* GLib asks before it polls. */
 static void defer(void *self)
 {
-    host *h = self;
-    if (!lost(h) && !g_main_context_is_owner(h->context)) {
-        g_main_context_wakeup(h->context);
-    }
+    (void)lost(self);
 }
 
 static tenon_status run(void *self, int64_t max_wait_ns)
 {
     host *h = self;
     bool once = max_wait_ns != TENON_FOREVER;
-    h->own_running = true;
+    int64_t limit_ms = max_wait_ns / TENON_MILLISECOND;
+    limit_ms += max_wait_ns % TENON_MILLISECOND > 0;
+    h->limit_ms = once ? (int)MIN(limit_ms, G_MAXINT) : -1;
+    h->running = true;
     h->stopping = false;
-    if (once) {
-        int64_t limit_ms = (max_wait_ns + 999999) / TENON_MILLISECOND;
-        h->limit_ms = (int)MIN(limit_ms, G_MAXINT);
+    do {
         g_main_context_iteration(h->context, max_wait_ns > 0);
-        h->limit_ms = -1;
-    }
-    while (!once && !h->stopping && !h->ended &&
-           tenon_reactor_alive(h->reactor)) {
-        g_main_context_iteration(h->context, TRUE);
-    }
-    h->own_running = false;
+    } while (!once && !h->stopping && !h->ended &&
+             tenon_reactor_alive(h->reactor));
+    h->limit_ms = -1;
+    h->running = false;
     if (h->ended) {
         finish(h);
     }
@@ -263,21 +231,22 @@ static tenon_status attach(GMainContext *context, const tenon_host_ops *ops,
                            const tenon_glib_options *options)
 {
     const tenon_reactor_options *inner = options ? options->reactor : NULL;
-    const tenon_allocator *allocator = inner ? inner->allocator : NULL;
-    host *h = out ? tenon_resize(allocator, NULL, 0, sizeof *h) : NULL;
+    host *h = tenon_block_new(inner ? inner->allocator : NULL, sizeof *h);
     if (!h) {
         g_main_context_unref(context);
-        return out ? TENON_NO_MEMORY : TENON_INVALID;
+        return TENON_NO_MEMORY;
     }
-    *h = (host){.context = context, .limit_ms = -1};
+    h->context = context;
+    h->limit_ms = -1;
     h->priority = options ? options->priority : G_PRIORITY_DEFAULT;
-    if (allocator) {
-        h->allocator = *allocator;
-    }
     tenon_status status = tenon_reactor_attach(out, ops, h, inner);
     if (status < 0) {
         finish(h);
+        return status;
     }
+    /* Last, since another thread may run the context. */
+    g_source_attach(&h->at[UPPER]->source, context);
+    g_source_attach(&h->at[LOWER]->source, context);
     return status;
 }
 

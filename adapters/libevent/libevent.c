@@ -21,12 +21,12 @@
 #define FLAGS(event) ((event)->ev_evcallback.evcb_flags)
 #define PENDING      (EVLIST_TIMEOUT | EVLIST_ACTIVE | EVLIST_ACTIVE_LATER)
 
+enum { QUIET, COUNTED, AGAIN, COUNT };
+
 typedef struct host {
     struct event_base *base;
-    struct event quiet;
-    struct event counted;
-    struct event again;
-    struct event *armed; /* quiet or counted */
+    struct event at[COUNT];
+    int armed; /* QUIET or COUNTED */
     bool alive;
     bool limited; /* `again` is the limit of a run_once */
     bool own;
@@ -35,12 +35,11 @@ typedef struct host {
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
-    tenon_allocator allocator;
 } host;
 
 static bool base_is_gone(const host *h)
 {
-    return !(FLAGS(h->armed) & EVLIST_INSERTED);
+    return !(FLAGS(&h->at[h->armed]) & EVLIST_INSERTED);
 }
 
 static void finish(host *h)
@@ -53,24 +52,24 @@ static void finish(host *h)
     if (h->own) {
         event_base_free(h->base);
     }
-    host last = *h;
-    tenon_resize(&last.allocator, h, sizeof *h, 0);
-    if (last.done) {
-        last.done(last.token);
+    tenon_host_closed_fn *done = h->done;
+    void *token = h->token;
+    tenon_block_free(h);
+    if (done) {
+        done(token);
     }
 }
 
 static void retire(host *h)
 {
-    if (base_is_gone(h)) {
-        h->own = false;
-    } else {
-        event_del(&h->again);
-        event_del(h->armed);
+    bool gone = base_is_gone(h);
+    for (int i = 0; i < COUNT; i++) {
+        if (!gone) {
+            event_del(&h->at[i]);
+        }
+        event_debug_unassign(&h->at[i]);
     }
-    event_debug_unassign(&h->quiet);
-    event_debug_unassign(&h->counted);
-    event_debug_unassign(&h->again);
+    h->own = h->own && !gone;
     finish(h);
 }
 
@@ -90,9 +89,8 @@ static void on_event(evutil_socket_t fd, short what, void *user)
 {
     (void)fd;
     (void)what;
-    host *h = user;
-    if (tenon_turn(h->reactor, NULL) == TENON_OK) {
-        (void)lost(h);
+    if (tenon_turn(((host *)user)->reactor, NULL) == TENON_OK) {
+        (void)lost(user);
     }
 }
 
@@ -101,35 +99,28 @@ static void *native(void *self)
     return ((host *)self)->base;
 }
 
-static void assign(host *h, struct event *event, int fd, short what)
-{
-    event_assign(event, h->base, fd, what, on_event, h);
-}
-
 /* Whether the base counts an event that is not added now. */
 static void set_counted(struct event *event, bool counted)
 {
-    if (counted) {
-        FLAGS(event) &= (short)~EVLIST_INTERNAL;
-    } else {
-        FLAGS(event) |= EVLIST_INTERNAL;
-    }
+    short rest = (short)(FLAGS(event) & ~EVLIST_INTERNAL);
+    FLAGS(event) = (short)(rest | (counted ? 0 : EVLIST_INTERNAL));
 }
 
 static tenon_status open_events(void *self, tenon_reactor *reactor, int fd)
 {
     host *h = self;
-    h->reactor = reactor;
     (void)evutil_make_socket_nonblocking(fd); /* its debug mode insists */
-    assign(h, &h->quiet, fd, EV_READ | EV_PERSIST);
-    assign(h, &h->counted, fd, EV_READ | EV_PERSIST);
-    assign(h, &h->again, -1, 0);
-    set_counted(&h->quiet, false);
+    short what = EV_READ | EV_PERSIST;
+    event_assign(&h->at[QUIET], h->base, fd, what, on_event, h);
+    event_assign(&h->at[COUNTED], h->base, fd, what, on_event, h);
+    event_assign(&h->at[AGAIN], h->base, -1, 0, on_event, h);
+    set_counted(&h->at[QUIET], false);
     errno = 0;
-    if (event_add(&h->quiet, NULL) != 0) {
+    if (event_add(&h->at[QUIET], NULL) != 0) {
         return errno != 0 ? -errno : TENON_NO_MEMORY;
     }
-    h->armed = &h->quiet;
+    h->armed = QUIET;
+    h->reactor = reactor;
     return TENON_OK;
 }
 
@@ -145,11 +136,11 @@ static void close_events(void *self, tenon_host_closed_fn *done, void *token)
  * a timer it is event_active, although that comes before the poll. */
 static void add_again(host *h, struct timeval delay, bool counted)
 {
-    if (!(FLAGS(&h->again) & PENDING)) {
-        set_counted(&h->again, counted);
+    if (!(FLAGS(&h->at[AGAIN]) & PENDING)) {
+        set_counted(&h->at[AGAIN], counted);
     }
-    if (event_add(&h->again, &delay) != 0) {
-        event_active(&h->again, EV_TIMEOUT, 0);
+    if (event_add(&h->at[AGAIN], &delay) != 0) {
+        event_active(&h->at[AGAIN], EV_TIMEOUT, 0);
     }
 }
 
@@ -163,12 +154,12 @@ static void defer(void *self)
 }
 
 /* The other one is there already, so adding cannot fail. */
-static void arm(host *h, struct event *event)
+static void arm(host *h, int which)
 {
-    if (event != h->armed) {
-        event_add(event, NULL);
-        event_del(h->armed);
-        h->armed = event;
+    if (which != h->armed) {
+        event_add(&h->at[which], NULL);
+        event_del(&h->at[h->armed]);
+        h->armed = which;
     }
 }
 
@@ -177,26 +168,26 @@ static void set_alive(void *self, bool alive)
     host *h = self;
     if (!lost(h)) {
         h->alive = alive;
-        arm(h, alive ? &h->counted : &h->quiet);
+        arm(h, alive ? COUNTED : QUIET);
     }
 }
 
 /* The base waits for nothing that it does not count. */
 static void run_once(host *h, int64_t max_wait_ns)
 {
-    arm(h, &h->counted);
+    arm(h, COUNTED);
     int64_t limit_us = max_wait_ns / TENON_MICROSECOND;
-    h->limited = max_wait_ns > 0 && !(FLAGS(&h->again) & PENDING);
+    struct timeval limit = {limit_us / 1000000, limit_us % 1000000};
+    h->limited = max_wait_ns > 0 && !(FLAGS(&h->at[AGAIN]) & PENDING);
     if (h->limited) {
-        add_again(h, (struct timeval){limit_us / 1000000, limit_us % 1000000},
-                  true);
+        add_again(h, limit, true);
     }
-    event_base_loop(h->base, max_wait_ns > 0 ? EVLOOP_ONCE
-                                             : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    int once = EVLOOP_ONCE | (max_wait_ns > 0 ? 0 : EVLOOP_NONBLOCK);
+    event_base_loop(h->base, once);
     if (!h->ended) {
-        arm(h, h->alive ? &h->counted : &h->quiet);
+        arm(h, h->alive ? COUNTED : QUIET);
         if (h->limited) {
-            event_del(&h->again);
+            event_del(&h->at[AGAIN]);
         }
     }
 }
@@ -236,17 +227,13 @@ static const tenon_host_ops own_ops = {COMMON_OPS, .caps = CAPS | TENON_CAP_RUN,
 static tenon_status attach(struct event_base *base, tenon_reactor **out,
                            const tenon_reactor_options *options)
 {
-    const tenon_allocator *allocator = options ? options->allocator : NULL;
-    host *h = tenon_resize(allocator, NULL, 0, sizeof *h);
-    if (!h) {
-        return TENON_NO_MEMORY;
+    host *h = tenon_block_new(options ? options->allocator : NULL, sizeof *h);
+    if (h) {
+        h->base = base ? base : event_base_new();
+        h->own = !base;
     }
-    *h = (host){.base = base ? base : event_base_new(), .own = !base};
-    if (allocator) {
-        h->allocator = *allocator;
-    }
-    if (!h->base) {
-        tenon_resize(allocator, h, sizeof *h, 0);
+    if (!h || !h->base) {
+        tenon_block_free(h);
         return TENON_NO_MEMORY;
     }
     tenon_status status =
@@ -260,11 +247,11 @@ static tenon_status attach(struct event_base *base, tenon_reactor **out,
 tenon_status tenon_libevent_attach(struct event_base *base, tenon_reactor **out,
                                    const tenon_reactor_options *options)
 {
-    return base && out ? attach(base, out, options) : TENON_INVALID;
+    return base ? attach(base, out, options) : TENON_INVALID;
 }
 
 tenon_status tenon_libevent_new(tenon_reactor **out,
                                 const tenon_reactor_options *options)
 {
-    return out ? attach(NULL, out, options) : TENON_INVALID;
+    return attach(NULL, out, options);
 }

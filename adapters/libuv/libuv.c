@@ -20,9 +20,8 @@
 #include <tenon/libuv.h>
 #include <tenon/sys/host.h>
 
-/* LOST: the engine was told that the application closed our handles. ENDING:
- * they are being closed. ENDED: none is left. */
-enum state { OPEN, LOST, ENDING, ENDED };
+/* ENDING: our handles are being closed. ENDED: none is left. */
+enum state { OPEN, ENDING, ENDED };
 
 /* The anchor is a timer, which runs only in a run of our own loop. */
 enum { POLL, ANCHOR, IDLE, REAPER, COUNT };
@@ -36,7 +35,6 @@ typedef struct host {
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
-    tenon_allocator allocator;
     uv_loop_t own_loop;
 } host;
 
@@ -60,21 +58,22 @@ static void finish(host *h)
         uv_walk(h->loop, close_handle, NULL); /* handles of the application */
         uv_run(h->loop, UV_RUN_NOWAIT);
     }
-    host last = {.done = h->done, .token = h->token, .allocator = h->allocator};
-    tenon_resize(&last.allocator, h, sizeof *h, 0);
-    if (last.done) {
-        last.done(last.token);
+    tenon_host_closed_fn *done = h->done;
+    void *token = h->token;
+    tenon_block_free(h);
+    if (done) {
+        done(token);
     }
 }
 
-static void on_reaped(uv_handle_t *handle)
+static void reap(uv_handle_t *reaper)
 {
-    host *h = handle->data;
-    if (--h->rounds == 0) {
+    host *h = reaper->data;
+    if (h->rounds-- == 0) {
         finish(h);
     } else {
-        uv_idle_init(h->loop, &h->at[REAPER].idle);
-        uv_close(handle, on_reaped);
+        uv_idle_init(h->loop, (uv_idle_t *)reaper);
+        uv_close(reaper, reap);
     }
 }
 
@@ -98,9 +97,8 @@ static void retire(host *h)
         close_handle(&h->at[i].handle, NULL);
     }
     h->rounds = 2;
-    uv_idle_init(h->loop, &h->at[REAPER].idle);
     h->at[REAPER].handle.data = h;
-    uv_close(&h->at[REAPER].handle, on_reaped);
+    reap(&h->at[REAPER].handle);
     if (h->running) {
         uv_stop(h->loop);
     } else if (h->loop == &h->own_loop) {
@@ -115,7 +113,7 @@ static bool lost(host *h)
         return false;
     }
     if (h->state == OPEN) {
-        h->state = LOST;
+        h->state = ENDING;
         tenon_reactor_host_gone(h->reactor);
         retire(h);
     }
@@ -249,18 +247,14 @@ static const tenon_host_ops own_ops = {COMMON_OPS, .caps = CAPS | TENON_CAP_RUN,
 static tenon_status attach(uv_loop_t *loop, tenon_reactor **out,
                            const tenon_reactor_options *options)
 {
-    const tenon_allocator *allocator = options ? options->allocator : NULL;
-    host *h = tenon_resize(allocator, NULL, 0, sizeof *h);
+    host *h = tenon_block_new(options ? options->allocator : NULL, sizeof *h);
     if (!h) {
         return TENON_NO_MEMORY;
     }
-    *h = (host){.loop = loop ? loop : &h->own_loop, .state = OPEN};
-    if (allocator) {
-        h->allocator = *allocator;
-    }
+    h->loop = loop ? loop : &h->own_loop;
     tenon_status status = loop ? TENON_OK : uv_loop_init(&h->own_loop);
     if (status < 0) {
-        tenon_resize(allocator, h, sizeof *h, 0);
+        tenon_block_free(h);
         return status;
     }
     status =
@@ -274,11 +268,11 @@ static tenon_status attach(uv_loop_t *loop, tenon_reactor **out,
 tenon_status tenon_libuv_attach(uv_loop_t *loop, tenon_reactor **out,
                                 const tenon_reactor_options *options)
 {
-    return loop && out ? attach(loop, out, options) : TENON_INVALID;
+    return loop ? attach(loop, out, options) : TENON_INVALID;
 }
 
 tenon_status tenon_libuv_new(tenon_reactor **out,
                              const tenon_reactor_options *options)
 {
-    return out ? attach(NULL, out, options) : TENON_INVALID;
+    return attach(NULL, out, options);
 }

@@ -44,13 +44,34 @@ void *tenon__resize(const tenon_allocator *allocator, void *block,
     return allocator->resize(allocator->user, block, old_len, new_len);
 }
 
-void *tenon_resize(const tenon_allocator *allocator, void *block,
-                   size_t old_len, size_t new_len)
+const tenon_allocator tenon__malloc = {resize_by_malloc, NULL};
+
+/* Before a block of tenon_block_new, and aligned as it must be. */
+typedef union block_head {
+    struct {
+        tenon_allocator allocator;
+        size_t len;
+    } of;
+    max_align_t aligned;
+} block_head;
+
+void *tenon_block_new(const tenon_allocator *allocator, size_t len)
 {
-    if (!allocator || !allocator->resize) {
-        allocator = &tenon__malloc;
+    allocator = allocator ? allocator : &tenon__malloc;
+    block_head *head = tenon__alloc(allocator, sizeof *head + len);
+    if (!head) {
+        return NULL;
     }
-    return allocator->resize(allocator->user, block, old_len, new_len);
+    head->of.allocator = *allocator;
+    head->of.len = len;
+    return head + 1;
 }
 
-const tenon_allocator tenon__malloc = {resize_by_malloc, NULL};
+void tenon_block_free(void *block)
+{
+    if (block) {
+        block_head *head = (block_head *)block - 1;
+        tenon_allocator allocator = head->of.allocator;
+        tenon__free(&allocator, head, sizeof *head + head->of.len);
+    }
+}

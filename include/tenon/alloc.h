@@ -26,11 +26,12 @@ typedef struct tenon_allocator {
 
 TENON_BEGIN
 
-/** Calls `allocator`; NULL, or one without a function, is malloc and free. For
- *  adapters and shims, whose memory is their own.
+/** A zeroed block that remembers its allocator (NULL: malloc and free), for
+ *  adapters and shims, which keep memory of their own. NULL when there is none.
  *  Thread: any. */
-TENON_API void *tenon_resize(const tenon_allocator *allocator, void *block,
-                             size_t old_len, size_t new_len);
+TENON_API void *tenon_block_new(const tenon_allocator *allocator, size_t len);
+/** NULL is legal. Thread: any. */
+TENON_API void tenon_block_free(void *block);
 
 TENON_END
 

@@ -13,6 +13,14 @@
 
 #include "guest.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define WITHOUT_GLIB_LOCKS 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WITHOUT_GLIB_LOCKS 1
+#endif
+#endif
+
 /* Its sources cannot be counted by any call; ids are given in order, though,
  * and found by them. */
 enum { IDS = 200 };
@@ -496,12 +504,15 @@ typedef struct worker {
     tenon_status foreign;
 } worker;
 
+#ifndef WITHOUT_GLIB_LOCKS
 static gboolean on_running(gpointer user)
 {
     worker *w = user;
     atomic_store(&w->running, true);
     return G_SOURCE_REMOVE;
 }
+
+#endif
 
 static void *work(void *user)
 {
@@ -519,6 +530,23 @@ static void fire_and_quit(void *user)
     g_main_loop_quit(w->loop);
 }
 
+START_TEST(made_on_one_thread_and_run_on_another)
+{
+    worker w = {.context = g_main_context_new()};
+    w.loop = g_main_loop_new(w.context, FALSE);
+    w.reactor = guest_attach(&glib, w.context);
+    ck_assert_int_eq(tenon_call_soon(w.reactor, fire_and_quit, &w), 0);
+    ck_assert_int_eq(pthread_create(&w.thread, NULL, work, &w), 0);
+    ck_assert_int_eq(pthread_join(w.thread, NULL), 0);
+    ck_assert_int_eq(w.fired, 1);
+    g_main_loop_unref(w.loop);
+    g_main_context_unref(w.context);
+}
+END_TEST
+
+/* Attached here while another thread sleeps in the context's poll. (GLib's
+ * locks are not seen by ThreadSanitizer, so this is not for it.) */
+#ifndef WITHOUT_GLIB_LOCKS
 static void quit_by_post(tenon_post_node *post, tenon_status status, void *user)
 {
     (void)post;
@@ -526,9 +554,7 @@ static void quit_by_post(tenon_post_node *post, tenon_status status, void *user)
     fire_and_quit(user);
 }
 
-/* Attached here while another thread sleeps in the context's poll. Whichever
- * comes first, a post or a call of the thread that attached, wakes it. */
-static void attach_for_another(bool by_post)
+static void attach_for_another(void)
 {
     static tenon_post_node post;
     worker w = {.context = g_main_context_new()};
@@ -543,12 +569,8 @@ static void attach_for_another(bool by_post)
     }
     w.reactor = guest_attach(&glib, w.context);
     tenon_inbox *inbox = tenon_inbox_ref(tenon_reactor_inbox(w.reactor));
-    if (by_post) {
-        tenon_post_init(&post);
-        ck_assert_int_eq(tenon_post(inbox, &post, quit_by_post, &w), 0);
-    } else {
-        ck_assert_int_eq(tenon_call_soon(w.reactor, fire_and_quit, &w), 0);
-    }
+    tenon_post_init(&post);
+    ck_assert_int_eq(tenon_post(inbox, &post, quit_by_post, &w), 0);
     ck_assert_int_eq(pthread_join(w.thread, NULL), 0);
     ck_assert_int_eq(w.fired, 1);
     tenon_inbox_unref(inbox);
@@ -559,10 +581,11 @@ static void attach_for_another(bool by_post)
 START_TEST(attached_for_a_thread_that_sleeps)
 {
     for (int i = 0; i < 20; i++) {
-        attach_for_another(i & 1);
+        attach_for_another();
     }
 }
 END_TEST
+#endif
 
 static void *use_elsewhere(void *user)
 {
@@ -628,7 +651,10 @@ int main(void)
     tcase_add_test(tcase, closed_inside_a_nested_loop);
     tcase_add_test(tcase, redraw_goes_on_beside_2000_busy_sockets);
     tcase_add_test(tcase, a_busy_screen_does_not_starve_us);
+    tcase_add_test(tcase, made_on_one_thread_and_run_on_another);
+#ifndef WITHOUT_GLIB_LOCKS
     tcase_add_test(tcase, attached_for_a_thread_that_sleeps);
+#endif
     tcase_add_test(tcase, owned_by_the_thread_that_runs_it);
     tcase_add_test(tcase, null_is_refused);
     suite_add_tcase(suite, tcase);

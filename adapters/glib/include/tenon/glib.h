@@ -30,7 +30,7 @@ TENON_BEGIN
  *  Ownership: the caller holds one reference; the reactor holds one to the
  *  context until it is closed.
  *  Thread: any; the reactor then belongs to the thread that first runs the
- *  context.
+ *  context. If one runs it already, others reach it by its inbox only.
  *  Errors: TENON_INVALID, TENON_NO_MEMORY, the system's. Nothing is left
  *  behind. */
 TENON_CHECKED TENON_API tenon_status
