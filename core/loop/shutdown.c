@@ -349,10 +349,14 @@ tenon_reactor *tenon_reactor_ref(tenon_reactor *r)
     return r;
 }
 
-/* In a child the engine is the parent's: nothing is touched. */
+/* In a child the engine is the parent's: nothing is touched. Once closed it is
+ * memory, and nobody's thread owns that. */
 void tenon_reactor_unref(tenon_reactor *r)
 {
-    if (!r || tenon__check_thread(r) < 0 || --r->refs > 0) {
+    tenon_status status = r ? tenon__check_thread(r) : TENON_INVALID;
+    bool may = status == TENON_OK ||
+               (status == TENON_WRONG_THREAD && r->life == TENON__CLOSED);
+    if (!may || --r->refs > 0) {
         return;
     }
     if (r->run_active) {

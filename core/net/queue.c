@@ -131,7 +131,7 @@ void tenon__queue_drop(tenon__queue *queue, const tenon_allocator *allocator,
                        size_t len)
 {
     queue->len -= len;
-    while (len > 0 || (queue->first && queue->len == 0)) {
+    while (queue->first && (len > 0 || queue->len == 0)) {
         tenon__chunk *chunk = queue->first;
         size_t held = chunk->end - chunk->begin;
         if (len < held) {

@@ -188,11 +188,22 @@ static void on_futile(tenon_transport *t)
     tenon__transport_lose_status(t, status, "ready without progress");
 }
 
+/* A host loop that a callback of `t` runs reports for it: once, then silence
+ * until the callback returned. */
+static void miss(tenon_transport *t, uint32_t events)
+{
+    uint32_t rest = t->interest & ~events;
+    t->missed |= (uint8_t)events;
+    t->owes = true;
+    if (rest != t->interest && t->ops->set_interest(t, rest) == TENON_OK) {
+        t->interest = (uint8_t)rest;
+    }
+}
+
 void tenon__transport_on_event(tenon_transport *t, uint32_t events)
 {
     if (tenon__on_stack(t->reactor, t)) {
-        t->missed |= (uint8_t)events;
-        t->owes = true;
+        miss(t, events);
         return;
     }
     bool progress = false;
@@ -250,6 +261,7 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
         run_broken(t);
     } else {
         t->missed = 0;
+        tenon__transport_update(t);
         tenon__transport_on_event(t, missed);
         tenon__transport_drained(t);
     }

@@ -241,7 +241,7 @@ tenon_status tenon_transport_writev(tenon_transport *t,
 tenon_status tenon_transport_write(tenon_transport *t, const void *data,
                                    size_t len)
 {
-    struct iovec part = {(void *)(uintptr_t)data, len};
+    struct iovec part = {(void *)data, len};
     return tenon_transport_writev(t, &part, 1);
 }
 

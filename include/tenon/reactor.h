@@ -117,7 +117,8 @@ tenon_reactor_new(tenon_reactor **out, const tenon_reactor_options *options);
 
 TENON_API tenon_reactor *tenon_reactor_ref(tenon_reactor *reactor);
 /** Drops a reference; the last one closes the reactor without waiting for
- *  shutdown hooks. NULL is legal. */
+ *  shutdown hooks. NULL is legal.
+ *  Thread: the owner; any, one at a time, once the reactor is closed. */
 TENON_API void tenon_reactor_unref(tenon_reactor *reactor);
 
 /** Ends the reactor: runs the shutdown hooks, newest first, ends every

@@ -6,6 +6,8 @@
  * manual reactor.
  */
 
+#include <poll.h>
+
 #include "side.h"
 
 /* ---- limits, by memory and by hand ---- */
@@ -280,6 +282,70 @@ START_TEST(L2_reactor_closed_from_callback)
 }
 END_TEST
 
+/* ---- a host loop inside a callback ---- */
+
+static uint64_t nested_events;
+
+static void drive(int entries)
+{
+    while (entries-- > 0) {
+        struct pollfd entry = {.fd = tenon_foreign_fd(reactor),
+                               .events = POLLIN};
+        (void)poll(&entry, 1, 5);
+        ck_assert_int_eq(tenon_turn(reactor, NULL), TENON_OK);
+    }
+}
+
+static void run_nested(side *s)
+{
+    tenon_stats stats = {.size = sizeof stats};
+    size_t log_len = s->log_len;
+    ck_assert_int_eq(send(s->peer, "later", 5, MSG_NOSIGNAL), 5);
+    tenon_reactor_stats(reactor, &stats);
+    nested_events = stats.events;
+    drive(20);
+    tenon_reactor_stats(reactor, &stats);
+    nested_events = stats.events - nested_events;
+    /* Not entered again while it is on the stack. */
+    ck_assert_uint_eq(s->log_len, log_len);
+}
+
+START_TEST(R18_nested_host_loop)
+{
+    const char letter = "MDP"[_i];
+    side a = {0};
+    tenon_transport *t;
+    int fds[2];
+    fds_before = count_fds();
+    ck_assert_int_eq(tenon_foreign_new(&reactor, &options), TENON_OK);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+                     0);
+    a.on[(int)letter] = run_nested;
+    a.peer = fds[1];
+    ck_assert_int_eq(tenon_transport_adopt(reactor, &t, fds[0], as(&a)),
+                     TENON_OK);
+    drive(2);
+    if (letter == 'D') {
+        ck_assert_int_eq(send(fds[1], "x", 1, MSG_NOSIGNAL), 1);
+    } else if (letter == 'P') {
+        tenon_transport_set_write_limits(a.t, 0, 0);
+        (void)tenon_transport_write(a.t, "1", 1);
+        (void)tenon_transport_write(a.t, "2", 1);
+    }
+    a.on['D'] = letter == 'D' ? run_nested : NULL;
+    drive(1);
+    a.on['D'] = NULL;
+    drive(3);
+    ck_assert_uint_le(nested_events, 3);
+    ck_assert_uint_ge(a.len, 5);
+    close(fds[1]);
+    drive(4);
+    ck_assert(is_lost(&a));
+    forget(&a);
+    end();
+}
+END_TEST
+
 /* ---- the suite ---- */
 
 int main(void)
@@ -297,6 +363,7 @@ int main(void)
     tcase_add_test(tcase, P08_abort_before_made);
     tcase_add_test(tcase, P22_own_buffers);
     tcase_add_loop_test(tcase, L2_reactor_closed_from_callback, 0, 4);
+    tcase_add_loop_test(tcase, R18_nested_host_loop, 0, 3);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
