@@ -130,6 +130,8 @@ struct tenon_reactor {
     enum tenon__phase phase;
     tenon_status end_status;
     bool run_active;
+    bool host_runs; /* under run_active: it is the host's run, not a turn */
+    bool run_once;  /* and it ends with our first entry */
     bool stopping;
     bool host_open; /* `open` succeeded, `close` was not called */
     bool host_done; /* the host holds nothing of ours */

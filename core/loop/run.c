@@ -59,6 +59,16 @@ static tenon_status run_native(tenon_reactor *r)
     return status;
 }
 
+static tenon_status run_host(tenon_reactor *r, int64_t max_wait_ns, bool once)
+{
+    r->host_runs = true;
+    r->run_once = once;
+    tenon_status status = r->ops->run(r->host, max_wait_ns);
+    r->host_runs = false;
+    r->run_once = false;
+    return status;
+}
+
 tenon_status tenon_run(tenon_reactor *r)
 {
     tenon_status status = check_run(r);
@@ -73,7 +83,7 @@ tenon_status tenon_run(tenon_reactor *r)
     } else if (r->kind == TENON__NATIVE) {
         status = run_native(r);
     } else {
-        status = r->ops->run(r->host, TENON_FOREVER);
+        status = run_host(r, TENON_FOREVER, false);
     }
     return end_run(r, status);
 }
@@ -86,13 +96,13 @@ tenon_status tenon_run_once(tenon_reactor *r, int64_t max_wait_ns)
     }
     begin_run(r);
     bool stopped = r->stopping;
-    bool busy = stopped || !tenon__list_empty(&r->ready) ||
-                tenon__inbox_waiting(r);
+    bool busy =
+        stopped || !tenon__list_empty(&r->ready) || tenon__inbox_waiting(r);
     r->stopping = false;
     if (r->kind == TENON__NATIVE || stopped) {
         status = turn(r, busy ? 0 : max_wait_ns);
     } else {
-        status = r->ops->run(r->host, max_wait_ns);
+        status = run_host(r, max_wait_ns, true);
     }
     return end_run(r, status);
 }

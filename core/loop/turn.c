@@ -393,7 +393,7 @@ static void fill(const tenon_reactor *r, tenon_turn_result *out)
 /* The host's run, which we began, ends when we are done or were stopped. */
 static void end_run_if_done(tenon_reactor *r)
 {
-    if (r->run_active && (r->stopping || !tenon__alive(r)) &&
+    if (r->host_runs && (r->run_once || r->stopping || !tenon__alive(r)) &&
         TENON__HOST_HAS(r, stop) && r->host_open) {
         r->ops->stop(r->host);
     }
@@ -483,7 +483,9 @@ tenon_status tenon_turn_peek(tenon_reactor *r, tenon_turn_result *out)
     if (status < 0) {
         return status;
     }
+    r->depth++; /* as an entry would find it */
     fill(r, out);
+    r->depth--;
     if (!out->more) {
         tenon__poller_sync_timer(r);
     }

@@ -197,12 +197,13 @@ void tcp_pair(int fds[2])
 
 size_t fill(tenon_transport *transport)
 {
-    static char block[8192];
+    static char block[32768];
     size_t written = 0;
     while (tenon_transport_write_queue_len(transport) == 0) {
         REQUIRE_OK(tenon_transport_write(transport, block, sizeof block));
         written += sizeof block;
         REQUIRE(written < ((size_t)64 << 20));
+        rig_settle(); /* what is left then, the kernel did not want */
     }
     return written;
 }

@@ -52,8 +52,8 @@ void recorder_adopt(recorder *self, int *fd);
 int recorder_pair(recorder *self);
 /** A connected pair of TCP sockets on 127.0.0.1, non-blocking. */
 void tcp_pair(int fds[2]);
-/** Writes until something is left in the transport's queue; returns what was
- *  written in all. */
+/** Writes, and iterates, until the kernel takes no more and something is left
+ *  in the transport's queue; returns what was written in all. */
 size_t fill(tenon_transport *transport);
 /** The sum that recorder->checksum of these bytes would have, from there on. */
 uint64_t checksum(uint64_t from, const void *data, size_t len);

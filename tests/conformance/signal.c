@@ -53,6 +53,7 @@ static void x11_interrupts_a_wait(void)
     tenon_signal handler;
     struct itimerval soon_once = {.it_value = {.tv_usec = 30000}};
     start_signal(&handler, SIGALRM, 0, "alarm");
+    tenon_reactor_hold(rig.reactor); /* signals alone keep nothing alive */
     rig_settle();
     int64_t start_ns = harness_clock_ns();
     setitimer(ITIMER_REAL, &soon_once, NULL);
@@ -61,6 +62,7 @@ static void x11_interrupts_a_wait(void)
     }
     REQUIRE_NOTES("alarm");
     REQUIRE(harness_clock_ns() - start_ns < MS(3000));
+    tenon_reactor_release(rig.reactor);
     tenon_signal_stop(&handler);
 }
 

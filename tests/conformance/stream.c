@@ -138,8 +138,8 @@ static void p08_abort_from_resume(void)
 {
     recorder self = {.resume_fn = abort_inside};
     int peer = recorder_pair(&self);
-    REQUIRE_OK(tenon_transport_set_write_limits(self.transport, 1000, 0));
     size_t written = fill(self.transport);
+    REQUIRE_OK(tenon_transport_set_write_limits(self.transport, 1, 0));
     PUMP_UNTIL(self.pauses == 1);
     read_sum(peer, written);
     PUMP_UNTIL(self.lost);
@@ -248,8 +248,8 @@ static void p12_an_error_from_pause(void)
 {
     recorder self = {.on_pause = TENON_PROTOCOL};
     int peer = recorder_pair(&self);
-    REQUIRE_OK(tenon_transport_set_write_limits(self.transport, 0, 0));
     fill(self.transport);
+    REQUIRE_OK(tenon_transport_set_write_limits(self.transport, 0, 0));
     PUMP_UNTIL(self.lost);
     REQUIRE_NOTES("made pause lost:TENON_PROTOCOL");
     rig.reports = 0;

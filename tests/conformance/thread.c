@@ -44,6 +44,7 @@ static void x01_wakes_a_blocked_loop(void)
 {
     pthread_t thread;
     rig_settle();
+    tenon_reactor_hold(rig.reactor); /* as who expects a post should */
     start_thread(&thread, post_after_a_while, tenon_reactor_inbox(rig.reactor));
     uint64_t iterations = rig.spin.iterations;
     while (!noted("post") && rig.spin.iterations - iterations < 8) {
@@ -51,6 +52,7 @@ static void x01_wakes_a_blocked_loop(void)
     }
     int64_t done_ns = harness_clock_ns();
     pthread_join(thread, NULL);
+    tenon_reactor_release(rig.reactor);
     REQUIRE_NOTES("post");
     REQUIRE(rig.spin.iterations - iterations <= 3);
     REQUIRE(done_ns - posted_ns < TENON_SECOND * harness_time_scale());
