@@ -30,8 +30,8 @@ tenon_libevent_attach(struct event_base *base, tenon_reactor **out,
 /** Makes a reactor with a base of its own, for tenon_run. tenon_reactor_native
  *  gives the base; it is freed with the reactor.
  *  Ownership, errors: as tenon_libevent_attach. */
-TENON_CHECKED TENON_API tenon_status tenon_libevent_new(
-    tenon_reactor **out, const tenon_reactor_options *options);
+TENON_CHECKED TENON_API tenon_status
+tenon_libevent_new(tenon_reactor **out, const tenon_reactor_options *options);
 
 TENON_END
 

@@ -24,16 +24,15 @@ TENON_BEGIN
  *  Thread: the loop's.
  *  Errors: TENON_INVALID, TENON_NO_MEMORY, the system's. Nothing is left
  *  behind. */
-TENON_CHECKED TENON_API tenon_status
-tenon_libuv_attach(uv_loop_t *loop, tenon_reactor **out,
-                   const tenon_reactor_options *options);
+TENON_CHECKED TENON_API tenon_status tenon_libuv_attach(
+    uv_loop_t *loop, tenon_reactor **out, const tenon_reactor_options *options);
 
 /** Makes a reactor with a libuv loop of its own, for tenon_run.
  *  tenon_reactor_native gives the loop, for other handles; what is left of
  *  them is closed with the reactor.
  *  Ownership, errors: as tenon_libuv_attach. */
-TENON_CHECKED TENON_API tenon_status tenon_libuv_new(
-    tenon_reactor **out, const tenon_reactor_options *options);
+TENON_CHECKED TENON_API tenon_status
+tenon_libuv_new(tenon_reactor **out, const tenon_reactor_options *options);
 
 TENON_END
 
