@@ -35,3 +35,11 @@ foreach(file IN LISTS files)
   tenon_add_test(interop "${file}" LABELS interop
     LIBS $<TARGET_NAME_IF_EXISTS:tenon_fixtures> ${libs} tenon)
 endforeach()
+
+# libev has symbols of libevent's names, so only this one test gets it.
+find_library(TENON_LIBEV ev)
+mark_as_advanced(TENON_LIBEV)
+if(TENON_LIBEV AND TARGET test-interop-foreign)
+  target_link_libraries(test-interop-foreign PRIVATE ${TENON_LIBEV})
+  target_compile_definitions(test-interop-foreign PRIVATE TENON_HAVE_LIBEV=1)
+endif()

@@ -45,3 +45,33 @@ void *tenon__resize(const tenon_allocator *allocator, void *block,
 }
 
 const tenon_allocator tenon__malloc = {resize_by_malloc, NULL};
+
+/* Before a block of tenon_block_new, and aligned as it must be. */
+typedef union block_head {
+    struct {
+        tenon_allocator allocator;
+        size_t len;
+    } of;
+    max_align_t aligned;
+} block_head;
+
+void *tenon_block_new(const tenon_allocator *allocator, size_t len)
+{
+    allocator = allocator ? allocator : &tenon__malloc;
+    block_head *head = tenon__alloc(allocator, sizeof *head + len);
+    if (!head) {
+        return NULL;
+    }
+    head->of.allocator = *allocator;
+    head->of.len = len;
+    return head + 1;
+}
+
+void tenon_block_free(void *block)
+{
+    if (block) {
+        block_head *head = (block_head *)block - 1;
+        tenon_allocator allocator = head->of.allocator;
+        tenon__free(&allocator, head, sizeof *head + head->of.len);
+    }
+}

@@ -38,7 +38,9 @@ void tenon__alive_tell(tenon_reactor *r)
     if (alive != r->alive_told) {
         r->alive_told = alive;
         if (TENON__HOST_HAS(r, set_alive)) {
+            r->in_slot = true;
             r->ops->set_alive(r->host, alive);
+            r->in_slot = false;
         }
     }
 }

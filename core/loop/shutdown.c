@@ -138,11 +138,21 @@ void tenon__finish(tenon_reactor *r)
     }
 }
 
+/* A host that is found gone in one of its slots, so inside of any call, is
+ * dead at once, but what is owed is told by the next close or unref. */
+static void finish_if_possible(tenon_reactor *r)
+{
+    if (r->life == TENON__ENDING && r->depth == 0 && !r->in_slot) {
+        tenon__finish(r);
+    }
+}
+
 /* Leaving the host comes first, so that a nested loop of it does not spin on
  * a descriptor that nobody serves. */
 void tenon__end(tenon_reactor *r, tenon_status status)
 {
     if (r->life >= TENON__ENDING) {
+        finish_if_possible(r);
         return;
     }
     r->life = TENON__ENDING;
@@ -156,9 +166,7 @@ void tenon__end(tenon_reactor *r, tenon_status status)
         r->host_open = false;
         r->host_done = true;
     }
-    if (r->depth == 0) {
-        tenon__finish(r);
-    }
+    finish_if_possible(r);
 }
 
 void tenon_reactor_host_gone(tenon_reactor *r)
@@ -317,13 +325,13 @@ tenon_status tenon_reactor_close(tenon_reactor *r)
     if (status < 0) {
         return status;
     }
-    if (r->life != TENON__OPEN) {
-        return r->life == TENON__HOOKS ? TENON_PENDING : TENON_OK;
+    if (r->life == TENON__HOOKS) {
+        return TENON_PENDING;
     }
     if (r->run_active) {
-        return TENON_BUSY;
+        return r->life == TENON__OPEN ? TENON_BUSY : TENON_OK;
     }
-    if (!tenon__list_empty(&r->hooks)) {
+    if (r->life == TENON__OPEN && !tenon__list_empty(&r->hooks)) {
         return close_with_hooks(r);
     }
     tenon__end(r, TENON_CLOSED);

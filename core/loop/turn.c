@@ -101,7 +101,9 @@ void tenon__arm(tenon_reactor *r)
     } else if (r->kind == TENON__HOSTED && r->host_open) {
         r->deferred = true;
         if (TENON__HOST_HAS(r, defer)) {
+            r->in_slot = true;
             r->ops->defer(r->host);
+            r->in_slot = false;
         } else {
             tenon__inbox_wake(r->inbox);
         }
@@ -415,6 +417,10 @@ static tenon_status leave(tenon_reactor *r, tenon_reactor *outer,
         }
         tenon__alive_tell(r);
         end_run_if_done(r);
+        if (r->life == TENON__ENDING) { /* a slot found the host gone */
+            status = r->end_status;
+            tenon__finish(r);
+        }
     }
     tenon__unpin(r);
     return status;

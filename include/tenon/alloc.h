@@ -24,4 +24,15 @@ typedef struct tenon_allocator {
     void *user;
 } tenon_allocator;
 
+TENON_BEGIN
+
+/** A zeroed block that remembers its allocator (NULL: malloc and free), for
+ *  adapters and shims, which keep memory of their own. NULL when there is none.
+ *  Thread: any. */
+TENON_API void *tenon_block_new(const tenon_allocator *allocator, size_t len);
+/** NULL is legal. Thread: any. */
+TENON_API void tenon_block_free(void *block);
+
+TENON_END
+
 #endif

@@ -1,0 +1,278 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * libuv underneath: a poll handle on the engine's descriptor, whose reference
+ * is our keeping uv_run alive, and an idle handle to enter again.
+ *
+ * The application may close our handles by uv_walk and uv_close, and free the
+ * loop after. Their memory is ours, so uv_is_closing can always be asked, and
+ * is before every other call. It cannot tell whether libuv still holds a
+ * closing handle; the anchor can. It does not run, so its reference counts for
+ * nothing, until libuv takes that away as it ends the close. Without it, the
+ * loop may be gone and the block is freed at once. With it, the loop lives,
+ * and the reaper, a handle of our own, is closed twice: after that all that
+ * was closed before it is out. (libuv ends closes in batches, newest first;
+ * the anchor is made right after the poll handle, so that nothing of the
+ * application's comes between their ends.)
+ */
+
+#include <tenon/libuv.h>
+#include <tenon/sys/host.h>
+
+/* ENDING: our handles are being closed. ENDED: none is left. */
+enum state { OPEN, ENDING, ENDED };
+
+/* The anchor is a timer, which runs only in a run of our own loop. */
+enum { POLL, ANCHOR, IDLE, REAPER, COUNT };
+
+typedef struct host {
+    uv_loop_t *loop;
+    union uv_any_handle at[COUNT];
+    enum state state;
+    unsigned rounds; /* of the reaper, to come */
+    bool running;    /* our own loop */
+    tenon_reactor *reactor;
+    tenon_host_closed_fn *done;
+    void *token;
+    uv_loop_t own_loop;
+} host;
+
+static tenon_status run(void *self, int64_t max_wait_ns);
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static void finish(host *h)
+{
+    h->state = ENDED;
+    if (h->running) {
+        return;
+    }
+    while (h->loop == &h->own_loop && uv_loop_close(h->loop) == UV_EBUSY) {
+        uv_walk(h->loop, close_handle, NULL); /* handles of the application */
+        uv_run(h->loop, UV_RUN_NOWAIT);
+    }
+    tenon_host_closed_fn *done = h->done;
+    void *token = h->token;
+    tenon_block_free(h);
+    if (done) {
+        done(token);
+    }
+}
+
+static void reap(uv_handle_t *reaper)
+{
+    host *h = reaper->data;
+    if (h->rounds-- == 0) {
+        finish(h);
+    } else {
+        uv_idle_init(h->loop, (uv_idle_t *)reaper);
+        uv_close(reaper, reap);
+    }
+}
+
+static unsigned count_closing(const host *h)
+{
+    unsigned count = 0;
+    for (int i = 0; i < REAPER; i++) {
+        count += uv_is_closing(&h->at[i].handle) ? 1 : 0;
+    }
+    return count;
+}
+
+static void retire(host *h)
+{
+    h->state = ENDING;
+    if (count_closing(h) == REAPER && !uv_has_ref(&h->at[ANCHOR].handle)) {
+        finish(h);
+        return;
+    }
+    for (int i = 0; i < REAPER; i++) {
+        close_handle(&h->at[i].handle, NULL);
+    }
+    h->rounds = 2;
+    h->at[REAPER].handle.data = h;
+    reap(&h->at[REAPER].handle);
+    if (h->running) {
+        uv_stop(h->loop);
+    } else if (h->loop == &h->own_loop) {
+        (void)run(h, 0);
+    }
+}
+
+/* Whether the application closed our handles; `h` may then be freed. */
+static bool lost(host *h)
+{
+    if (count_closing(h) == 0) {
+        return false;
+    }
+    if (h->state == OPEN) {
+        h->state = ENDING;
+        tenon_reactor_host_gone(h->reactor);
+        retire(h);
+    }
+    return true;
+}
+
+static void enter(host *h)
+{
+    if (tenon_turn(h->reactor, NULL) == TENON_OK) {
+        (void)lost(h);
+    }
+}
+
+/* An epoll descriptor reports nothing but readability, so no status. When the
+ * idle handle is due it enters: once per iteration is enough. */
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+    (void)status;
+    (void)events;
+    host *h = handle->data;
+    if (!uv_is_active(&h->at[IDLE].handle)) {
+        enter(h);
+    }
+}
+
+static void on_idle(uv_idle_t *handle)
+{
+    uv_idle_stop(handle);
+    enter(handle->data);
+}
+
+static void *native(void *self)
+{
+    return ((host *)self)->loop;
+}
+
+static tenon_status open_handles(void *self, tenon_reactor *reactor, int fd)
+{
+    host *h = self;
+    int result = uv_poll_init(h->loop, &h->at[POLL].poll, fd);
+    if (result != 0) {
+        return result;
+    }
+    uv_timer_init(h->loop, &h->at[ANCHOR].timer);
+    uv_idle_init(h->loop, &h->at[IDLE].idle);
+    h->reactor = reactor;
+    h->at[POLL].handle.data = h->at[IDLE].handle.data = h;
+    uv_unref(&h->at[POLL].handle);
+    uv_unref(&h->at[IDLE].handle);
+    /* Fails only for a descriptor that uv_poll_init refuses. */
+    return uv_poll_start(&h->at[POLL].poll, UV_READABLE, on_poll);
+}
+
+static void close_handles(void *self, tenon_host_closed_fn *done, void *token)
+{
+    host *h = self;
+    h->done = done;
+    h->token = token;
+    retire(h);
+}
+
+static void defer(void *self)
+{
+    host *h = self;
+    if (!lost(h)) {
+        uv_idle_start(&h->at[IDLE].idle, on_idle);
+    }
+}
+
+static void set_alive(void *self, bool alive)
+{
+    host *h = self;
+    if (!lost(h)) {
+        (alive ? uv_ref : uv_unref)(&h->at[POLL].handle);
+    }
+}
+
+static void on_limit(uv_timer_t *unused)
+{
+    (void)unused;
+}
+
+/* One iteration. The timer bounds the wait, and makes libuv look at handles
+ * that have no reference. */
+static void run_once(host *h, uint64_t max_wait_ns)
+{
+    uint64_t limit_ms = (max_wait_ns + 999999) / 1000000;
+    uv_update_time(h->loop);
+    uv_timer_start(&h->at[ANCHOR].timer, on_limit, limit_ms, 0);
+    uv_run(h->loop, limit_ms > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    if (h->state == OPEN) {
+        uv_timer_stop(&h->at[ANCHOR].timer);
+    }
+}
+
+static tenon_status run(void *self, int64_t max_wait_ns)
+{
+    host *h = self;
+    h->running = true;
+    if (h->state == OPEN && max_wait_ns == TENON_FOREVER) {
+        uv_run(h->loop, UV_RUN_DEFAULT);
+    } else if (h->state == OPEN) {
+        run_once(h, (uint64_t)max_wait_ns);
+    }
+    while (h->state == ENDING) {
+        uv_run(h->loop, UV_RUN_NOWAIT);
+    }
+    h->running = false;
+    if (h->state == ENDED) {
+        finish(h);
+    }
+    return TENON_OK;
+}
+
+static void stop(void *self)
+{
+    uv_stop(((host *)self)->loop);
+}
+
+#define COMMON_OPS                                                        \
+    .size = sizeof(tenon_host_ops), .name = "libuv",                      \
+    .version = uv_version_string, .native = native, .open = open_handles, \
+    .close = close_handles, .defer = defer, .set_alive = set_alive
+#define CAPS (TENON_CAP_ALIVE | TENON_CAP_BUDGET | TENON_CAP_REAL_TIME)
+
+static const tenon_host_ops borrowed_ops = {COMMON_OPS, .caps = CAPS};
+static const tenon_host_ops own_ops = {COMMON_OPS, .caps = CAPS | TENON_CAP_RUN,
+                                       .run = run, .stop = stop};
+
+/* Attaches to `loop`; NULL: to one of our own. */
+static tenon_status attach(uv_loop_t *loop, tenon_reactor **out,
+                           const tenon_reactor_options *options)
+{
+    host *h = tenon_block_new(options ? options->allocator : NULL, sizeof *h);
+    if (!h) {
+        return TENON_NO_MEMORY;
+    }
+    h->loop = loop ? loop : &h->own_loop;
+    tenon_status status = loop ? TENON_OK : uv_loop_init(&h->own_loop);
+    if (status < 0) {
+        tenon_block_free(h);
+        return status;
+    }
+    status =
+        tenon_reactor_attach(out, loop ? &borrowed_ops : &own_ops, h, options);
+    if (status < 0) {
+        finish(h);
+    }
+    return status;
+}
+
+tenon_status tenon_libuv_attach(uv_loop_t *loop, tenon_reactor **out,
+                                const tenon_reactor_options *options)
+{
+    return loop ? attach(loop, out, options) : TENON_INVALID;
+}
+
+tenon_status tenon_libuv_new(tenon_reactor **out,
+                             const tenon_reactor_options *options)
+{
+    return attach(NULL, out, options);
+}
