@@ -40,7 +40,7 @@ struct host {
     int limit_ms;       /* how long an iteration may wait; -1: for ever */
     bool running;       /* our own context */
     bool stopping;
-    bool ended;
+    bool lost; /* the engine knows that our sources were destroyed */
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
@@ -48,10 +48,6 @@ struct host {
 
 static void finish(host *h)
 {
-    h->ended = true;
-    if (h->running) {
-        return;
-    }
     g_main_context_unref(h->context);
     tenon_host_closed_fn *done = h->done;
     void *token = h->token;
@@ -61,8 +57,14 @@ static void finish(host *h)
     }
 }
 
+/* Under our own run when lost, or in a forked child, which has no use for the
+ * context: then `run` comes back. */
 static void retire(host *h)
 {
+    if (h->running) {
+        h->stopping = true;
+        return;
+    }
     for (int i = 0; i < COUNT; i++) {
         h->at[i]->host = NULL;
         g_source_destroy(&h->at[i]->source);
@@ -80,10 +82,10 @@ static bool destroyed(const host *h)
 /* Whether the application destroyed our sources; `h` is then freed, too. */
 static bool lost(host *h)
 {
-    if (h->ended || !destroyed(h)) {
-        return h->ended;
+    if (h->lost || !destroyed(h)) {
+        return h->lost;
     }
-    h->ended = true;
+    h->lost = true;
     tenon_reactor_host_gone(h->reactor);
     retire(h);
     return true;
@@ -198,12 +200,11 @@ static tenon_status run(void *self, int64_t max_wait_ns)
     h->stopping = false;
     do {
         g_main_context_iteration(h->context, max_wait_ns > 0);
-    } while (!once && !h->stopping && !h->ended &&
-             tenon_reactor_alive(h->reactor));
+    } while (!once && !h->stopping && tenon_reactor_alive(h->reactor));
     h->limit_ms = -1;
     h->running = false;
-    if (h->ended) {
-        finish(h);
+    if (h->lost) {
+        retire(h);
     }
     return TENON_OK;
 }
@@ -244,9 +245,9 @@ static tenon_status attach(GMainContext *context, const tenon_host_ops *ops,
         finish(h);
         return status;
     }
-    /* Last, since another thread may run the context. */
-    g_source_attach(&h->at[UPPER]->source, context);
-    g_source_attach(&h->at[LOWER]->source, context);
+    for (int i = 0; i < COUNT; i++) { /* last: another thread may run it */
+        g_source_attach(&h->at[i]->source, context);
+    }
     return status;
 }
 

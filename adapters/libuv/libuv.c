@@ -20,25 +20,20 @@
 #include <tenon/libuv.h>
 #include <tenon/sys/host.h>
 
-/* ENDING: our handles are being closed. ENDED: none is left. */
-enum state { OPEN, ENDING, ENDED };
-
 /* The anchor is a timer, which runs only in a run of our own loop. */
 enum { POLL, ANCHOR, IDLE, REAPER, COUNT };
 
 typedef struct host {
     uv_loop_t *loop;
     union uv_any_handle at[COUNT];
-    enum state state;
     unsigned rounds; /* of the reaper, to come */
+    bool lost;       /* the engine knows that the application closed us */
     bool running;    /* our own loop */
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
     uv_loop_t own_loop;
 } host;
-
-static tenon_status run(void *self, int64_t max_wait_ns);
 
 static void close_handle(uv_handle_t *handle, void *unused)
 {
@@ -50,12 +45,8 @@ static void close_handle(uv_handle_t *handle, void *unused)
 
 static void finish(host *h)
 {
-    h->state = ENDED;
-    if (h->running) {
-        return;
-    }
     while (h->loop == &h->own_loop && uv_loop_close(h->loop) == UV_EBUSY) {
-        uv_walk(h->loop, close_handle, NULL); /* handles of the application */
+        uv_walk(h->loop, close_handle, NULL);
         uv_run(h->loop, UV_RUN_NOWAIT);
     }
     tenon_host_closed_fn *done = h->done;
@@ -86,10 +77,16 @@ static unsigned count_closing(const host *h)
     return count;
 }
 
+/* Under our own run only in a forked child, where our loop's epoll is still the
+ * parent's and nothing may be touched; or when lost, and `run` comes back. */
 static void retire(host *h)
 {
-    h->state = ENDING;
-    if (count_closing(h) == REAPER && !uv_has_ref(&h->at[ANCHOR].handle)) {
+    if (h->running) {
+        uv_stop(h->loop);
+        return;
+    }
+    if (h->loop == &h->own_loop ||
+        (count_closing(h) == REAPER && !uv_has_ref(&h->at[ANCHOR].handle))) {
         finish(h);
         return;
     }
@@ -99,11 +96,6 @@ static void retire(host *h)
     h->rounds = 2;
     h->at[REAPER].handle.data = h;
     reap(&h->at[REAPER].handle);
-    if (h->running) {
-        uv_stop(h->loop);
-    } else if (h->loop == &h->own_loop) {
-        (void)run(h, 0);
-    }
 }
 
 /* Whether the application closed our handles; `h` may then be freed. */
@@ -112,8 +104,8 @@ static bool lost(host *h)
     if (count_closing(h) == 0) {
         return false;
     }
-    if (h->state == OPEN) {
-        h->state = ENDING;
+    if (!h->lost) {
+        h->lost = true;
         tenon_reactor_host_gone(h->reactor);
         retire(h);
     }
@@ -191,38 +183,29 @@ static void set_alive(void *self, bool alive)
     }
 }
 
-static void on_limit(uv_timer_t *unused)
+static void on_limit(uv_timer_t *timer)
 {
-    (void)unused;
+    uv_timer_stop(timer);
 }
 
-/* One iteration. The timer bounds the wait, and makes libuv look at handles
+/* For one iteration, the timer bounds the wait, and makes libuv look at handles
  * that have no reference. */
-static void run_once(host *h, uint64_t max_wait_ns)
-{
-    uint64_t limit_ms = (max_wait_ns + 999999) / 1000000;
-    uv_update_time(h->loop);
-    uv_timer_start(&h->at[ANCHOR].timer, on_limit, limit_ms, 0);
-    uv_run(h->loop, limit_ms > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-    if (h->state == OPEN) {
-        uv_timer_stop(&h->at[ANCHOR].timer);
-    }
-}
-
 static tenon_status run(void *self, int64_t max_wait_ns)
 {
     host *h = self;
+    uv_timer_t *limit = &h->at[ANCHOR].timer;
+    uint64_t limit_ms = ((uint64_t)max_wait_ns + 999999) / 1000000;
     h->running = true;
-    if (h->state == OPEN && max_wait_ns == TENON_FOREVER) {
+    if (max_wait_ns == TENON_FOREVER) {
         uv_run(h->loop, UV_RUN_DEFAULT);
-    } else if (h->state == OPEN) {
-        run_once(h, (uint64_t)max_wait_ns);
-    }
-    while (h->state == ENDING) {
-        uv_run(h->loop, UV_RUN_NOWAIT);
+    } else {
+        uv_update_time(h->loop);
+        uv_timer_start(limit, on_limit, limit_ms, 0);
+        uv_run(h->loop, limit_ms > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+        uv_timer_stop(limit);
     }
     h->running = false;
-    if (h->state == ENDED) {
+    if (h->lost) {
         finish(h);
     }
     return TENON_OK;

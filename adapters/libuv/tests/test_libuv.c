@@ -163,6 +163,12 @@ START_TEST(threads_exchange_posts)
 }
 END_TEST
 
+START_TEST(fork_under_its_own_run)
+{
+    guest_forks_under_its_run(&libuv);
+}
+END_TEST
+
 START_TEST(its_own_loop_runs)
 {
     guest_runs_its_own(&libuv);
@@ -382,6 +388,7 @@ int main(void)
     tcase_add_test(tcase, microseconds_are_kept);
     tcase_add_test(tcase, threads_exchange_posts);
     tcase_add_test(tcase, its_own_loop_runs);
+    tcase_add_test(tcase, fork_under_its_own_run);
     tcase_add_test(tcase, our_handles_do_not_count);
     tcase_add_test(tcase, dropped_between_close_and_run);
     tcase_add_test(tcase, dropped_from_a_close_callback);
