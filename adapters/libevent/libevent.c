@@ -7,13 +7,11 @@
  * keeps event_base_dispatch going. Exactly one of them is armed; going from
  * one to the other costs no system call, since the descriptor stays wanted.
  * A third one, without a descriptor, enters again after the base has polled.
- *
  * event_base_free tells nobody, but takes every event out: the armed event
  * without EVLIST_INSERTED means that the base is gone, and is not named again.
  */
 
 #include <event2/event_struct.h>
-#include <event2/util.h>
 
 #include <tenon/libevent.h>
 #include <tenon/sys/host.h>
@@ -183,8 +181,7 @@ static void run_once(host *h, int64_t max_wait_ns)
     if (h->limited) {
         add_again(h, limit, true);
     }
-    int once = EVLOOP_ONCE | (max_wait_ns > 0 ? 0 : EVLOOP_NONBLOCK);
-    event_base_loop(h->base, once);
+    event_base_loop(h->base, EVLOOP_ONCE | (max_wait_ns ? 0 : EVLOOP_NONBLOCK));
     arm(h, h->alive ? COUNTED : QUIET);
     if (h->limited) {
         event_del(&h->at[AGAIN]);
