@@ -194,15 +194,14 @@ static void x04_racing_with_close(void)
         rig_open(&options);
         rig_settle();
         tenon_inbox *inbox = tenon_reactor_inbox(rig.reactor);
-        int before = atomic_load(&accepted);
+        int before = atomic_load(&ran);
         start_thread(&thread, post_until_refused, tenon_inbox_ref(inbox));
-        PUMP_UNTIL(atomic_load(&accepted) > before + 10);
+        PUMP_UNTIL(atomic_load(&ran) > before);
         rig_close();
         pthread_join(thread, NULL);
         REQUIRE_EQ(atomic_load(&ran) + atomic_load(&dropped),
                    atomic_load(&accepted));
     }
-    REQUIRE(atomic_load(&ran) > 0);
 }
 
 static void the_inbox_outlives_the_reactor(void)
