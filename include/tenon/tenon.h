@@ -12,6 +12,7 @@
 #include <tenon/address.h>
 #include <tenon/alloc.h>
 #include <tenon/call.h>
+#include <tenon/endpoint.h>
 #include <tenon/error.h>
 #include <tenon/foreign.h>
 #include <tenon/inbox.h>
