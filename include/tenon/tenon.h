@@ -12,10 +12,12 @@
 #include <tenon/address.h>
 #include <tenon/alloc.h>
 #include <tenon/call.h>
+#include <tenon/connector.h>
 #include <tenon/endpoint.h>
 #include <tenon/error.h>
 #include <tenon/foreign.h>
 #include <tenon/inbox.h>
+#include <tenon/listener.h>
 #include <tenon/manual.h>
 #include <tenon/reactor.h>
 #include <tenon/signal.h>
