@@ -163,6 +163,7 @@ struct tenon_reactor {
     tenon_node signals;
     tenon_node receivers;       /* of signals, one for each signal number */
     tenon_node deferred_timers; /* due while their callback is on the stack */
+    tenon_node periodics;       /* that wait for tenon_periodic_done */
     tenon__heap heap;
     uint64_t sequence;
     struct tenon__call_pool *calls;
@@ -365,6 +366,7 @@ bool tenon__timer_dispatch(tenon_reactor *reactor);
 void tenon__timers_rearm(tenon_reactor *reactor);
 int64_t tenon__timer_next(const tenon_reactor *reactor);
 void tenon__timers_end(tenon_reactor *reactor);
+void tenon__periodics_end(tenon_reactor *reactor);
 
 tenon_status tenon__calls_init(tenon_reactor *reactor);
 /** Runs a due call; `timer` is inside it. */

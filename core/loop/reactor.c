@@ -234,7 +234,7 @@ static void init_lists(tenon_reactor *r)
         &r->ready,           &r->round,   &r->late,      &r->ending,
         &r->drops,           &r->objects, &r->hooks,     &r->signals,
         &r->deferred_timers, &r->parked,  &r->receivers, &r->readers,
-        &r->memory_listeners};
+        &r->memory_listeners, &r->periodics};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon__list_init(lists[i]);
     }

@@ -124,6 +124,7 @@ void tenon__finish(tenon_reactor *r)
     end_posts(r);
     tenon__calls_end(r);
     tenon__timers_end(r);
+    tenon__periodics_end(r);
     tenon__watches_end(r);
     empty(&r->late);
     empty(&r->ending);
