@@ -217,8 +217,10 @@ void tenon__set_slow(tenon_reactor *reactor, int64_t threshold_ns);
 static inline int64_t tenon__add_ns(int64_t time_ns, int64_t delay_ns)
 {
     int64_t sum;
-    return __builtin_add_overflow(time_ns, delay_ns, &sum) ? TENON_FOREVER
-                                                           : sum;
+    if (__builtin_add_overflow(time_ns, delay_ns, &sum)) {
+        return delay_ns < 0 ? INT64_MIN : TENON_FOREVER;
+    }
+    return sum;
 }
 
 /* ---- queues ---- */
