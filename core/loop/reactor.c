@@ -232,11 +232,20 @@ static const tenon_host_ops foreign_ops = {
 
 static void init_lists(tenon_reactor *r)
 {
-    tenon_node *lists[] = {
-        &r->ready,           &r->round,   &r->late,      &r->ending,
-        &r->drops,           &r->objects, &r->hooks,     &r->signals,
-        &r->deferred_timers, &r->parked,  &r->receivers, &r->readers,
-        &r->memory_listeners, &r->periodics};
+    tenon_node *lists[] = {&r->ready,
+                           &r->round,
+                           &r->late,
+                           &r->ending,
+                           &r->drops,
+                           &r->objects,
+                           &r->hooks,
+                           &r->signals,
+                           &r->deferred_timers,
+                           &r->parked,
+                           &r->receivers,
+                           &r->readers,
+                           &r->memory_listeners,
+                           &r->periodics};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon__list_init(lists[i]);
     }

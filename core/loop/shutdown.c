@@ -290,8 +290,7 @@ void tenon_shutdown_remove(tenon_shutdown *hook)
 /* Afterwards the reactor may be gone. */
 void tenon_shutdown_done(tenon_shutdown *hook)
 {
-    if (!hook ||
-        (hook->state != HOOK_RUNNING && hook->state != HOOK_PENDING)) {
+    if (!hook || (hook->state != HOOK_RUNNING && hook->state != HOOK_PENDING)) {
         return;
     }
     tenon_reactor *r = hook->reactor;

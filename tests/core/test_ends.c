@@ -92,8 +92,8 @@ START_TEST(L_close_runs_hooks_whatever_was_stopped)
     tenon_shutdown hook;
     make(false, NULL);
     ck_assert_int_eq(
-        tenon_reactor_on_shutdown(
-            reactor, &hook, _i ? stop_and_done_soon : done_soon, NULL),
+        tenon_reactor_on_shutdown(reactor, &hook,
+                                  _i ? stop_and_done_soon : done_soon, NULL),
         TENON_OK);
     if (!_i) {
         ck_assert_int_eq(tenon_stop(reactor), TENON_OK);
@@ -117,8 +117,8 @@ START_TEST(L6_a_hook_is_done_after_the_reactor)
 {
     tenon_shutdown *hook = malloc(sizeof *hook);
     make(true, NULL);
-    ck_assert_int_eq(
-        tenon_reactor_on_shutdown(reactor, hook, never_done, NULL), TENON_OK);
+    ck_assert_int_eq(tenon_reactor_on_shutdown(reactor, hook, never_done, NULL),
+                     TENON_OK);
     ck_assert_int_eq(tenon_reactor_close(reactor), TENON_PENDING);
     settle();
     ck_assert_int_eq(calls, 1);
@@ -133,8 +133,8 @@ START_TEST(L2_a_pending_hook_can_be_removed)
 {
     tenon_shutdown *hook = malloc(sizeof *hook);
     make(true, NULL);
-    ck_assert_int_eq(
-        tenon_reactor_on_shutdown(reactor, hook, never_done, NULL), TENON_OK);
+    ck_assert_int_eq(tenon_reactor_on_shutdown(reactor, hook, never_done, NULL),
+                     TENON_OK);
     ck_assert_int_eq(tenon_reactor_close(reactor), TENON_PENDING);
     settle();
     tenon_shutdown_remove(hook);
@@ -247,8 +247,8 @@ START_TEST(T_a_delay_below_the_least_time)
     tenon_timer timer;
     make(true, NULL);
     tenon_timer_init(&timer, reactor);
-    ck_assert_int_eq(
-        tenon_timer_start_at(&timer, INT64_MIN, count_timer, NULL), TENON_OK);
+    ck_assert_int_eq(tenon_timer_start_at(&timer, INT64_MIN, count_timer, NULL),
+                     TENON_OK);
     ck_assert_int_eq(tenon_timer_delay(&timer, INT64_MIN), TENON_OK);
     settle();
     ck_assert_int_eq(calls, 1);
