@@ -98,11 +98,14 @@ typedef struct tenon__poller {
     uint32_t cursor;
     uint32_t count;
     struct epoll_event batch[TENON__BATCH];
-    tenon_node active;   /* watches with a report to deliver */
-    tenon_node disarmed; /* watches whose callback is on the stack */
-    int64_t armed_ns;    /* of timer_fd; TENON_FOREVER: not */
-    bool lapsed;         /* timer_fd is readable */
-    bool was_full;       /* the last harvest filled the batch */
+    tenon_node active;    /* watches with a report to deliver */
+    tenon_node disarmed;  /* watches whose callback is on the stack */
+    int64_t armed_ns;     /* of timer_fd; TENON_FOREVER: not */
+    bool lapsed;          /* timer_fd is readable */
+    bool was_full;        /* the last harvest filled the batch */
+    bool told_undead;     /* that a registration cannot be got rid of */
+    uint64_t stale_token; /* of a report that was dropped, and when: should */
+    uint64_t stale_poll;  /* it come again, nobody can end its registration */
 } tenon__poller;
 
 struct tenon_inbox {
