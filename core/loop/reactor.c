@@ -178,6 +178,17 @@ void tenon_reactor_report(tenon_reactor *r, const char *what,
     }
 }
 
+void tenon__report(tenon_reactor *r, const char *what, const char *name,
+                   const void *object, const tenon_error *error)
+{
+    tenon_report report = {.size = sizeof report,
+                           .what = what,
+                           .name = name ? name : "",
+                           .object = object,
+                           .error = error};
+    deliver(r, &report);
+}
+
 static void report_status(tenon_reactor *r, const tenon_report *head,
                           tenon_status status, const char *message)
 {
@@ -230,11 +241,21 @@ static const tenon_host_ops foreign_ops = {
 
 static void init_lists(tenon_reactor *r)
 {
-    tenon_node *lists[] = {
-        &r->ready,           &r->round,   &r->late,      &r->ending,
-        &r->drops,           &r->objects, &r->hooks,     &r->signals,
-        &r->deferred_timers, &r->parked,  &r->receivers, &r->readers,
-        &r->memory_listeners};
+    tenon_node *lists[] = {&r->ready,
+                           &r->round,
+                           &r->late,
+                           &r->ending,
+                           &r->drops,
+                           &r->objects,
+                           &r->hooks,
+                           &r->signals,
+                           &r->deferred_timers,
+                           &r->parked,
+                           &r->receivers,
+                           &r->readers,
+                           &r->memory_listeners,
+                           &r->futures,
+                           &r->cancelling};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon__list_init(lists[i]);
     }
