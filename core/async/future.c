@@ -195,7 +195,8 @@ void tenon_future_fini(tenon_future *f)
     tenon__unpin(r);
 }
 
-/* The end of the reactor is no failure that anybody must look at. */
+/* The end of the reactor is no failure that anybody must look at. Either way
+ * it leaves the list. */
 static void end_one(tenon_future *f, tenon_status status)
 {
     if (tenon__future_pending(f)) {
@@ -216,7 +217,6 @@ static void end_all(tenon_reactor *r, tenon_status status)
     tenon_node *node;
     while ((node = r->futures.next) != &r->futures) {
         end_one(TENON__OF(node, tenon_future, node), status);
-        tenon__list_remove(node);
     }
 }
 

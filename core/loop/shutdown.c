@@ -73,8 +73,8 @@ static void end_objects(tenon_reactor *r)
     tenon_node *node;
     while ((node = r->objects.next) != &r->objects) {
         tenon__object *object = TENON__OF(node, tenon__object, node);
-        object->ops->end(object, r->end_status);
         tenon__list_remove(node);
+        object->ops->end(object, r->end_status); /* which may free it */
     }
 }
 

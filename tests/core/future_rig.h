@@ -20,7 +20,6 @@ static tenon_reactor *reactor;
 static char notes[256];
 static int reports;
 static tenon_status reported;
-static int freed;
 
 static inline tenon_status on_report(tenon_reactor *r,
                                      const tenon_report *report, void *user)
@@ -117,11 +116,6 @@ static inline void fail_with(tenon_future *future, tenon_status status)
 static inline void resolve(tenon_future *future, int64_t number)
 {
     ck_assert_int_eq(tenon_future_resolve_int(future, number), TENON_OK);
-}
-
-static inline void count_free(void *user)
-{
-    (*(int *)user)++;
 }
 
 static inline void require_int(tenon_future *future, int64_t wanted)

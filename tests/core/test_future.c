@@ -13,6 +13,13 @@
 
 #include "future_rig.h"
 
+static int freed;
+
+static void count_free(void *user)
+{
+    (*(int *)user)++;
+}
+
 /* ---- memory ---- */
 
 START_TEST(embedded_ones_allocate_nothing)

@@ -8,6 +8,13 @@
 
 #include "future_rig.h"
 
+static int freed;
+
+static void count_free(void *user)
+{
+    (*(int *)user)++;
+}
+
 /* ---- then ---- */
 
 static tenon_future *inner;
