@@ -1,0 +1,24 @@
+# Copyright (c) The Tenon authors
+# SPDX-License-Identifier: MIT
+
+# Tests of what a user gets: the installed tree, the Debian packages, the
+# amalgamation, the ABI, and the code in the documentation. Each is a script
+# that ends with 0, or 77 when a tool that it needs is missing.
+
+# tenon_add_script(NAME SECONDS SCRIPT ARGUMENTS...)
+function(tenon_add_script name seconds script)
+  add_test(NAME ${name} COMMAND sh "${tenon_SOURCE_DIR}/${script}" ${ARGN})
+  tenon_test_properties(${name} ${seconds} package)
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
+endfunction()
+
+# A user's program is not built with our sanitizers or counters.
+if(TENON_SANITIZE OR CMAKE_C_FLAGS MATCHES "--coverage" OR NOT TENON_INSTALL)
+  return()
+endif()
+
+get_property(adapters GLOBAL PROPERTY TENON_KIND_adapter)
+list(JOIN adapters " " adapters)
+tenon_add_script(package-install 120 tests/package/install.sh
+  "${tenon_BINARY_DIR}" "${tenon_SOURCE_DIR}" "${CMAKE_INSTALL_LIBDIR}"
+  "${adapters}")
