@@ -47,9 +47,16 @@ endforeach()
 set(table "${tenon_BINARY_DIR}/conformance/fixtures.c")
 configure_file("${tenon_SOURCE_DIR}/cmake/fixtures.c.in" "${table}" @ONLY)
 
+get_property(adapters GLOBAL PROPERTY TENON_KIND_adapter)
+list(TRANSFORM adapters PREPEND "tenon-")
+
+# All fixtures and their table, for tests that compare the loops.
+add_library(tenon_fixtures STATIC "${table}" ${objects})
+tenon_flags(tenon_fixtures)
+target_link_libraries(tenon_fixtures PUBLIC
+  tenon-conformance-lib ${adapters} tenon)
+
 if(EXISTS "${suite}/main.c")
-  get_property(adapters GLOBAL PROPERTY TENON_KIND_adapter)
-  list(TRANSFORM adapters PREPEND "tenon-")
   add_executable(tenon-conformance "${suite}/main.c" "${table}" ${objects})
   tenon_flags(tenon-conformance)
   target_include_directories(tenon-conformance PRIVATE "${suite}")

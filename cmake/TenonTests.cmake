@@ -28,8 +28,12 @@ get_property(protocols GLOBAL PROPERTY TENON_KIND_protocol)
 set(libs ${adapters} ${protocols})
 list(TRANSFORM libs PREPEND "tenon-")
 file(GLOB files CONFIGURE_DEPENDS "${tests}/interop/test_*.c")
+if(NOT TARGET tenon_fixtures)
+  list(FILTER files EXCLUDE REGEX "/test_trace\\.c$")
+endif()
 foreach(file IN LISTS files)
-  tenon_add_test(interop "${file}" LABELS interop LIBS ${libs} tenon)
+  tenon_add_test(interop "${file}" LABELS interop
+    LIBS $<TARGET_NAME_IF_EXISTS:tenon_fixtures> ${libs} tenon)
 endforeach()
 
 # libev has symbols of libevent's names, so only this one test gets it.

@@ -70,6 +70,12 @@ int64_t harness_cpu_ns(void)
     return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+/* Half of the limit, in whole seconds, at least one. */
+static int64_t cpu_seconds(int64_t limit_ns)
+{
+    return (limit_ns / 2 + TENON_SECOND - 1) / TENON_SECOND;
+}
+
 /* ---- in the child ---- */
 
 static void tell(char letter, const char *text)
@@ -154,7 +160,7 @@ void harness_success(const char *file, int line, const char *what,
 /* The hard limit ends it where a handler of the case's would not. */
 static void limit_cpu(int64_t limit_ns)
 {
-    rlim_t seconds = (rlim_t)(limit_ns * 3 / 4 / TENON_SECOND + 1);
+    rlim_t seconds = (rlim_t)cpu_seconds(limit_ns);
     struct rlimit limit = {.rlim_cur = seconds, .rlim_max = seconds + 1};
     setrlimit(RLIMIT_CPU, &limit);
 }
@@ -207,7 +213,7 @@ static void judge_end(harness_result *out, int status, int64_t limit_ns)
                  WEXITSTATUS(status));
     } else if (WTERMSIG(status) == SIGXCPU) {
         snprintf(out->why, sizeof out->why, "used more than %lld s of CPU time",
-                 (long long)(limit_ns * 3 / 4 / TENON_SECOND + 1));
+                 (long long)cpu_seconds(limit_ns));
     } else {
         snprintf(out->why, sizeof out->why, "ended by signal %d (%s)",
                  WTERMSIG(status), strsignal(WTERMSIG(status)));

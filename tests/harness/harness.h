@@ -34,7 +34,7 @@ typedef void harness_case_fn(void *arg);
 
 /** Runs `fn(arg)` in a child and waits for it. The child is killed, with all
  *  that it forked, after `limit_ns` (0: 10 s) times harness_time_scale; it may
- *  use three quarters of that as CPU time. What it wrote to standard error is
+ *  use half of that as CPU time. What it wrote to standard error is
  *  shown only if it fails. */
 void harness_run_case(harness_result *out, harness_case_fn *fn, void *arg,
                       int64_t limit_ns);
