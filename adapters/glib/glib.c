@@ -9,9 +9,6 @@
  *
  *   UPPER  --budget spent--> LOWER (the other source enters)
  *     ^--- its turn, or 8 ms ---'
- *
- * The block is freed in `close`, from inside our own dispatch too: what GLib
- * still calls then finds no host in the source.
  */
 
 #include <stdio.h>
@@ -19,20 +16,16 @@
 #include <tenon/glib.h>
 #include <tenon/sys/host.h>
 
-#define DEMOTED_US 8000
-
-enum { UPPER, LOWER, COUNT };
-
-typedef struct host host;
+enum { UPPER, LOWER, COUNT, DEMOTED_US = 8000 };
 
 typedef struct joint {
-    GSource source; /* first: GLib knows no other */
-    host *host;     /* NULL: not ours any more */
-    GPollFD entry;  /* in UPPER; a descriptor given by g_source_add_unix_fd
+    GSource source;    /* first: GLib knows no other */
+    struct host *host; /* NULL: not ours any more */
+    GPollFD entry;     /* in UPPER; a descriptor given by g_source_add_unix_fd
                        would make the source ready whatever it answers */
 } joint;
 
-struct host {
+typedef struct host {
     GMainContext *context;
     joint *at[COUNT];
     int priority;
@@ -40,35 +33,31 @@ struct host {
     int limit_ms;       /* how long an iteration may wait; -1: for ever */
     bool running;       /* our own context */
     bool stopping;
-    bool ended;
+    bool lost; /* the engine knows that our sources were destroyed */
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
-};
+} host;
 
-static void finish(host *h)
-{
-    h->ended = true;
-    if (h->running) {
-        return;
-    }
-    g_main_context_unref(h->context);
-    tenon_host_closed_fn *done = h->done;
-    void *token = h->token;
-    tenon_block_free(h);
-    if (done) {
-        done(token);
-    }
-}
-
+/* Under our own run when lost or in a forked child: `run` must come back. */
 static void retire(host *h)
 {
+    if (h->running) {
+        h->stopping = true;
+        return;
+    }
     for (int i = 0; i < COUNT; i++) {
         h->at[i]->host = NULL;
         g_source_destroy(&h->at[i]->source);
         g_source_unref(&h->at[i]->source);
     }
-    finish(h);
+    tenon_host_closed_fn *done = h->done;
+    void *token = h->token;
+    g_main_context_unref(h->context);
+    tenon_block_free(h);
+    if (done) {
+        done(token);
+    }
 }
 
 static bool destroyed(const host *h)
@@ -80,10 +69,10 @@ static bool destroyed(const host *h)
 /* Whether the application destroyed our sources; `h` is then freed, too. */
 static bool lost(host *h)
 {
-    if (h->ended || !destroyed(h)) {
-        return h->ended;
+    if (h->lost || !destroyed(h)) {
+        return h->lost;
     }
-    h->ended = true;
+    h->lost = true;
     tenon_reactor_host_gone(h->reactor);
     retire(h);
     return true;
@@ -119,8 +108,7 @@ static gboolean prepare(GSource *source, gint *timeout_ms)
 
 static gboolean dispatch(GSource *source, GSourceFunc unused, gpointer user)
 {
-    (void)unused;
-    (void)user;
+    (void)unused, (void)user;
     host *h = ((joint *)source)->host;
     tenon_turn_result result;
     if (!h || lost(h)) {
@@ -191,19 +179,17 @@ static tenon_status run(void *self, int64_t max_wait_ns)
 {
     host *h = self;
     bool once = max_wait_ns != TENON_FOREVER;
-    int64_t limit_ms = max_wait_ns / TENON_MILLISECOND;
-    limit_ms += max_wait_ns % TENON_MILLISECOND > 0;
+    int64_t limit_ms = max_wait_ns / 1000000 + (max_wait_ns % 1000000 > 0);
     h->limit_ms = once ? (int)MIN(limit_ms, G_MAXINT) : -1;
     h->running = true;
     h->stopping = false;
     do {
         g_main_context_iteration(h->context, max_wait_ns > 0);
-    } while (!once && !h->stopping && !h->ended &&
-             tenon_reactor_alive(h->reactor));
+    } while (!once && !h->stopping && tenon_reactor_alive(h->reactor));
     h->limit_ms = -1;
     h->running = false;
-    if (h->ended) {
-        finish(h);
+    if (h->lost) {
+        retire(h);
     }
     return TENON_OK;
 }
@@ -232,21 +218,21 @@ static tenon_status attach(GMainContext *context, const tenon_host_ops *ops,
 {
     const tenon_reactor_options *inner = options ? options->reactor : NULL;
     host *h = tenon_block_new(inner ? inner->allocator : NULL, sizeof *h);
-    if (!h) {
-        g_main_context_unref(context);
-        return TENON_NO_MEMORY;
+    tenon_status status = TENON_NO_MEMORY;
+    if (h) {
+        h->context = context;
+        h->limit_ms = -1;
+        h->priority = options ? options->priority : G_PRIORITY_DEFAULT;
+        status = tenon_reactor_attach(out, ops, h, inner);
     }
-    h->context = context;
-    h->limit_ms = -1;
-    h->priority = options ? options->priority : G_PRIORITY_DEFAULT;
-    tenon_status status = tenon_reactor_attach(out, ops, h, inner);
     if (status < 0) {
-        finish(h);
+        g_main_context_unref(context);
+        tenon_block_free(h);
         return status;
     }
-    /* Last, since another thread may run the context. */
-    g_source_attach(&h->at[UPPER]->source, context);
-    g_source_attach(&h->at[LOWER]->source, context);
+    for (int i = 0; i < COUNT; i++) { /* last: another thread may run it */
+        g_source_attach(&h->at[i]->source, context);
+    }
     return status;
 }
 

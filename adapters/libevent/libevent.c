@@ -7,13 +7,11 @@
  * keeps event_base_dispatch going. Exactly one of them is armed; going from
  * one to the other costs no system call, since the descriptor stays wanted.
  * A third one, without a descriptor, enters again after the base has polled.
- *
  * event_base_free tells nobody, but takes every event out: the armed event
  * without EVLIST_INSERTED means that the base is gone, and is not named again.
  */
 
 #include <event2/event_struct.h>
-#include <event2/util.h>
 
 #include <tenon/libevent.h>
 #include <tenon/sys/host.h>
@@ -31,7 +29,7 @@ typedef struct host {
     bool limited; /* `again` is the limit of a run_once */
     bool own;
     bool running; /* our own base */
-    bool ended;
+    bool lost;    /* the engine knows that the application freed the base */
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
@@ -44,11 +42,6 @@ static bool base_is_gone(const host *h)
 
 static void finish(host *h)
 {
-    h->ended = true;
-    if (h->running) {
-        event_base_loopbreak(h->base);
-        return;
-    }
     if (h->own) {
         event_base_free(h->base);
     }
@@ -60,8 +53,14 @@ static void finish(host *h)
     }
 }
 
+/* Under our own run only in a forked child, where our base's epoll is still the
+ * parent's, and nothing may be touched. */
 static void retire(host *h)
 {
+    if (h->running) {
+        event_base_loopbreak(h->base);
+        return;
+    }
     bool gone = base_is_gone(h);
     for (int i = 0; i < COUNT; i++) {
         if (!gone) {
@@ -76,10 +75,10 @@ static void retire(host *h)
 /* Whether the application freed the base; `h` is then freed, too. */
 static bool lost(host *h)
 {
-    if (h->ended || !base_is_gone(h)) {
-        return h->ended;
+    if (h->lost || !base_is_gone(h)) {
+        return h->lost;
     }
-    h->ended = true;
+    h->lost = true;
     tenon_reactor_host_gone(h->reactor);
     retire(h);
     return true;
@@ -182,13 +181,10 @@ static void run_once(host *h, int64_t max_wait_ns)
     if (h->limited) {
         add_again(h, limit, true);
     }
-    int once = EVLOOP_ONCE | (max_wait_ns > 0 ? 0 : EVLOOP_NONBLOCK);
-    event_base_loop(h->base, once);
-    if (!h->ended) {
-        arm(h, h->alive ? COUNTED : QUIET);
-        if (h->limited) {
-            event_del(&h->at[AGAIN]);
-        }
+    event_base_loop(h->base, EVLOOP_ONCE | (max_wait_ns ? 0 : EVLOOP_NONBLOCK));
+    arm(h, h->alive ? COUNTED : QUIET);
+    if (h->limited) {
+        event_del(&h->at[AGAIN]);
     }
 }
 
@@ -202,9 +198,6 @@ static tenon_status run(void *self, int64_t max_wait_ns)
         run_once(h, max_wait_ns);
     }
     h->running = false;
-    if (h->ended) {
-        finish(h);
-    }
     return TENON_OK;
 }
 

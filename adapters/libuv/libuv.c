@@ -4,41 +4,33 @@
 /*
  * libuv underneath: a poll handle on the engine's descriptor, whose reference
  * is our keeping uv_run alive, and an idle handle to enter again.
- *
  * The application may close our handles by uv_walk and uv_close, and free the
- * loop after. Their memory is ours, so uv_is_closing can always be asked, and
- * is before every other call. It cannot tell whether libuv still holds a
- * closing handle; the anchor can. It does not run, so its reference counts for
- * nothing, until libuv takes that away as it ends the close. Without it, the
- * loop may be gone and the block is freed at once. With it, the loop lives,
- * and the reaper, a handle of our own, is closed twice: after that all that
- * was closed before it is out. (libuv ends closes in batches, newest first;
- * the anchor is made right after the poll handle, so that nothing of the
- * application's comes between their ends.)
+ * loop after. Their memory is ours, so uv_is_closing can be asked, and is before
+ * every other call. Whether libuv still holds a closing handle, the anchor can
+ * tell: it does not run, so its reference counts for nothing, until libuv takes
+ * that away as it ends the close. Without it, the loop may be gone, and the
+ * block is freed at once. With it, the loop lives, and the reaper, one more
+ * handle, is closed twice: then all that was closed before it is out. (Closes
+ * end in batches, newest first; the anchor is made right after the poll handle,
+ * so that nothing of the application's comes between their ends.)
  */
 
 #include <tenon/libuv.h>
 #include <tenon/sys/host.h>
 
-/* ENDING: our handles are being closed. ENDED: none is left. */
-enum state { OPEN, ENDING, ENDED };
-
-/* The anchor is a timer, which runs only in a run of our own loop. */
 enum { POLL, ANCHOR, IDLE, REAPER, COUNT };
 
 typedef struct host {
     uv_loop_t *loop;
-    union uv_any_handle at[COUNT];
-    enum state state;
-    unsigned rounds; /* of the reaper, to come */
-    bool running;    /* our own loop */
+    union uv_any_handle at[COUNT]; /* the anchor is a timer: see `run` */
+    unsigned rounds;               /* of the reaper, to come */
+    bool lost;    /* the engine knows that the application closed us */
+    bool running; /* our own loop */
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
     uv_loop_t own_loop;
 } host;
-
-static tenon_status run(void *self, int64_t max_wait_ns);
 
 static void close_handle(uv_handle_t *handle, void *unused)
 {
@@ -50,12 +42,8 @@ static void close_handle(uv_handle_t *handle, void *unused)
 
 static void finish(host *h)
 {
-    h->state = ENDED;
-    if (h->running) {
-        return;
-    }
     while (h->loop == &h->own_loop && uv_loop_close(h->loop) == UV_EBUSY) {
-        uv_walk(h->loop, close_handle, NULL); /* handles of the application */
+        uv_walk(h->loop, close_handle, NULL);
         uv_run(h->loop, UV_RUN_NOWAIT);
     }
     tenon_host_closed_fn *done = h->done;
@@ -86,10 +74,16 @@ static unsigned count_closing(const host *h)
     return count;
 }
 
+/* Under our own run only in a forked child, where our loop's epoll is still the
+ * parent's and nothing may be touched; or when lost, and `run` comes back. */
 static void retire(host *h)
 {
-    h->state = ENDING;
-    if (count_closing(h) == REAPER && !uv_has_ref(&h->at[ANCHOR].handle)) {
+    if (h->running) {
+        uv_stop(h->loop);
+        return;
+    }
+    if (h->loop == &h->own_loop ||
+        (count_closing(h) == REAPER && !uv_has_ref(&h->at[ANCHOR].handle))) {
         finish(h);
         return;
     }
@@ -99,11 +93,6 @@ static void retire(host *h)
     h->rounds = 2;
     h->at[REAPER].handle.data = h;
     reap(&h->at[REAPER].handle);
-    if (h->running) {
-        uv_stop(h->loop);
-    } else if (h->loop == &h->own_loop) {
-        (void)run(h, 0);
-    }
 }
 
 /* Whether the application closed our handles; `h` may then be freed. */
@@ -112,37 +101,32 @@ static bool lost(host *h)
     if (count_closing(h) == 0) {
         return false;
     }
-    if (h->state == OPEN) {
-        h->state = ENDING;
+    if (!h->lost) {
+        h->lost = true;
         tenon_reactor_host_gone(h->reactor);
         retire(h);
     }
     return true;
 }
 
-static void enter(host *h)
+static void on_idle(uv_idle_t *idle)
 {
+    host *h = idle->data;
+    uv_idle_stop(idle);
     if (tenon_turn(h->reactor, NULL) == TENON_OK) {
         (void)lost(h);
     }
 }
 
-/* An epoll descriptor reports nothing but readability, so no status. When the
- * idle handle is due it enters: once per iteration is enough. */
-static void on_poll(uv_poll_t *handle, int status, int events)
+/* An epoll descriptor reports nothing but readability. When the idle handle is
+ * due it enters: once per iteration is enough. */
+static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    (void)status;
-    (void)events;
-    host *h = handle->data;
+    host *h = poll->data;
+    (void)status, (void)events;
     if (!uv_is_active(&h->at[IDLE].handle)) {
-        enter(h);
+        on_idle(&h->at[IDLE].idle);
     }
-}
-
-static void on_idle(uv_idle_t *handle)
-{
-    uv_idle_stop(handle);
-    enter(handle->data);
 }
 
 static void *native(void *self)
@@ -153,9 +137,9 @@ static void *native(void *self)
 static tenon_status open_handles(void *self, tenon_reactor *reactor, int fd)
 {
     host *h = self;
-    int result = uv_poll_init(h->loop, &h->at[POLL].poll, fd);
-    if (result != 0) {
-        return result;
+    tenon_status status = uv_poll_init(h->loop, &h->at[POLL].poll, fd);
+    if (status < 0) {
+        return status;
     }
     uv_timer_init(h->loop, &h->at[ANCHOR].timer);
     uv_idle_init(h->loop, &h->at[IDLE].idle);
@@ -163,7 +147,6 @@ static tenon_status open_handles(void *self, tenon_reactor *reactor, int fd)
     h->at[POLL].handle.data = h->at[IDLE].handle.data = h;
     uv_unref(&h->at[POLL].handle);
     uv_unref(&h->at[IDLE].handle);
-    /* Fails only for a descriptor that uv_poll_init refuses. */
     return uv_poll_start(&h->at[POLL].poll, UV_READABLE, on_poll);
 }
 
@@ -191,38 +174,28 @@ static void set_alive(void *self, bool alive)
     }
 }
 
-static void on_limit(uv_timer_t *unused)
+static void on_limit(uv_timer_t *timer)
 {
-    (void)unused;
+    uv_timer_stop(timer);
 }
 
-/* One iteration. The timer bounds the wait, and makes libuv look at handles
+/* For one iteration, the timer bounds the wait, and makes libuv look at handles
  * that have no reference. */
-static void run_once(host *h, uint64_t max_wait_ns)
-{
-    uint64_t limit_ms = (max_wait_ns + 999999) / 1000000;
-    uv_update_time(h->loop);
-    uv_timer_start(&h->at[ANCHOR].timer, on_limit, limit_ms, 0);
-    uv_run(h->loop, limit_ms > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-    if (h->state == OPEN) {
-        uv_timer_stop(&h->at[ANCHOR].timer);
-    }
-}
-
 static tenon_status run(void *self, int64_t max_wait_ns)
 {
     host *h = self;
+    uint64_t limit_ms = ((uint64_t)max_wait_ns + 999999) / 1000000;
     h->running = true;
-    if (h->state == OPEN && max_wait_ns == TENON_FOREVER) {
+    if (max_wait_ns == TENON_FOREVER) {
         uv_run(h->loop, UV_RUN_DEFAULT);
-    } else if (h->state == OPEN) {
-        run_once(h, (uint64_t)max_wait_ns);
-    }
-    while (h->state == ENDING) {
-        uv_run(h->loop, UV_RUN_NOWAIT);
+    } else {
+        uv_update_time(h->loop);
+        uv_timer_start(&h->at[ANCHOR].timer, on_limit, limit_ms, 0);
+        uv_run(h->loop, limit_ms > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+        uv_timer_stop(&h->at[ANCHOR].timer);
     }
     h->running = false;
-    if (h->state == ENDED) {
+    if (h->lost) {
         finish(h);
     }
     return TENON_OK;
@@ -239,7 +212,7 @@ static void stop(void *self)
     .close = close_handles, .defer = defer, .set_alive = set_alive
 #define CAPS (TENON_CAP_ALIVE | TENON_CAP_BUDGET | TENON_CAP_REAL_TIME)
 
-static const tenon_host_ops borrowed_ops = {COMMON_OPS, .caps = CAPS};
+static const tenon_host_ops ops = {COMMON_OPS, .caps = CAPS};
 static const tenon_host_ops own_ops = {COMMON_OPS, .caps = CAPS | TENON_CAP_RUN,
                                        .run = run, .stop = stop};
 
@@ -252,13 +225,12 @@ static tenon_status attach(uv_loop_t *loop, tenon_reactor **out,
         return TENON_NO_MEMORY;
     }
     h->loop = loop ? loop : &h->own_loop;
-    tenon_status status = loop ? TENON_OK : uv_loop_init(&h->own_loop);
+    tenon_status status = loop ? 0 : uv_loop_init(&h->own_loop);
     if (status < 0) {
         tenon_block_free(h);
         return status;
     }
-    status =
-        tenon_reactor_attach(out, loop ? &borrowed_ops : &own_ops, h, options);
+    status = tenon_reactor_attach(out, loop ? &ops : &own_ops, h, options);
     if (status < 0) {
         finish(h);
     }

@@ -9,15 +9,11 @@
 
 #include <tenon/error.h>
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-
-/* Nobody follows a longer chain; it also bounds the recursion of unref. */
-enum { CHAIN_MAX = 32 };
 
 struct tenon_error {
     atomic_uint refs;
@@ -135,32 +131,56 @@ tenon_error *tenon_error_cause(const tenon_error *error)
     return error ? error->cause : NULL;
 }
 
-/* Appends at *used, as far as there is room; *used counts it all. */
-TENON_PRINTF(4, 5)
-static void append(char *text, size_t len, size_t *used, const char *format,
-                   ...)
+/* A text that is cut where its room ends, but counted whole. */
+typedef struct line {
+    char *text;
+    size_t len;
+    size_t used;
+} line;
+
+static void put(line *to, const char *part)
 {
-    va_list args;
-    va_start(args, format);
-    size_t room = *used < len ? len - *used : 0;
-    int wrote = vsnprintf(room ? text + *used : NULL, room, format, args);
-    va_end(args);
-    *used += wrote > 0 ? (size_t)wrote : 0;
+    size_t len = strlen(part);
+    if (to->used < to->len) {
+        size_t room = to->len - to->used - 1;
+        size_t step = len < room ? len : room;
+        memcpy(to->text + to->used, part, step);
+        to->text[to->used + step] = '\0';
+    }
+    to->used += len;
+}
+
+static void put_place(line *to, const tenon_error *error)
+{
+    char number[16];
+    snprintf(number, sizeof number, ":%d", error->line);
+    put(to, " at ");
+    put(to, error->file);
+    put(to, number);
+}
+
+static void put_error(line *to, const tenon_error *error)
+{
+    put(to, error->domain);
+    put(to, ": ");
+    put(to, error->message);
+    put(to, " (");
+    put(to, tenon_status_name(error->status));
+    put(to, ")");
+    if (error->file) {
+        put_place(to, error);
+    }
 }
 
 size_t tenon_error_format(const tenon_error *error, char *text, size_t len)
 {
-    size_t used = 0;
+    line to = {text, len, 0};
     if (len) {
         text[0] = '\0';
     }
-    for (int depth = 0; error && depth < CHAIN_MAX; depth++) {
-        append(text, len, &used, "%s%s: %s (%s)", depth ? " <- " : "",
-               error->domain, error->message, tenon_status_name(error->status));
-        if (error->file) {
-            append(text, len, &used, " at %s:%d", error->file, error->line);
-        }
-        error = error->cause;
+    for (; error; error = error->cause) {
+        put(&to, to.used ? " <- " : "");
+        put_error(&to, error);
     }
-    return used;
+    return to.used;
 }

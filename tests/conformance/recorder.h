@@ -16,8 +16,8 @@
 typedef struct recorder {
     const char *prefix; /* "" when zeroed */
     tenon_transport *transport;
-    bool silent;  /* counts, and notes nothing */
-    bool merged;  /* notes "data" instead of "data:N" */
+    bool silent; /* counts, and notes nothing */
+    bool merged; /* notes "data" instead of "data:N" */
     int made;
     int eof;
     int lost;

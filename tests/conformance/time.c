@@ -23,7 +23,7 @@ static void at(int64_t deadline_ns, tenon_call_fn *fn, void *user,
 
 static void t02_same_deadline_in_order(void)
 {
-    char words[200][8];
+    char words[200][12];
     int64_t when_ns = tenon_now(rig.reactor) + MS(10);
     char wanted[2048] = "";
     for (int i = 0; i < 200; i++) {

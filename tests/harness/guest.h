@@ -690,4 +690,53 @@ static inline void guest_runs_its_own(const guest_host *host)
     tenon_reactor_unref(reactor);
 }
 
+static inline void guest_fork_here(void *user)
+{
+    *(pid_t *)user = fork();
+}
+
+/* A fork under tenon_run: the child's run ends, the parent's goes on. */
+static inline void guest_forks_under_its_run(const guest_host *host)
+{
+    tenon_reactor_options options = guest_options();
+    tenon_reactor *reactor = NULL;
+    tenon_watch watch;
+    pid_t child = -1;
+    int fired = 0;
+    int reads = 0;
+    int result = -1;
+    int fds[2];
+    guest_pair(fds);
+    ck_assert_int_eq(host->make(&reactor, &options), TENON_OK);
+    tenon_watch_init(&watch, reactor, fds[0]);
+    ck_assert_int_eq(tenon_watch_start(&watch, TENON_READ, guest_read, &reads),
+                     TENON_OK);
+    ck_assert_int_eq(tenon_call_soon(reactor, guest_fork_here, &child), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(tenon_call_later(reactor, 50 * TENON_MILLISECOND,
+                                          guest_count, &fired, NULL),
+                         TENON_OK);
+    }
+    ck_assert_int_eq(tenon_call_later(reactor, 80 * TENON_MILLISECOND,
+                                      guest_stop, reactor, NULL),
+                     TENON_OK);
+    pid_t parent = getpid();
+    tenon_status status = tenon_run(reactor);
+    if (getpid() != parent) {
+        _exit(tenon_call_soon(reactor, guest_count, &fired) == TENON_FORKED
+                  ? 0
+                  : 1);
+    }
+    ck_assert_int_eq(status, TENON_OK);
+    ck_assert_int_eq(fired, 3);
+    guest_poke(fds[1]); /* wakes the child, if nothing has yet */
+    ck_assert_int_eq(waitpid(child, &result, 0), child);
+    ck_assert_int_eq(result, 0);
+    ck_assert_int_eq(tenon_run_once(reactor, TENON_SECOND), TENON_OK);
+    ck_assert_int_eq(reads, 1);
+    tenon_reactor_unref(reactor);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 #endif

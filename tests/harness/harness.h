@@ -19,7 +19,7 @@
 
 #include <tenon/reactor.h>
 
-#define HARNESS_TEXT_LEN          512
+#define HARNESS_TEXT_LEN 512
 
 /* ---- a case in a process of its own ---- */
 

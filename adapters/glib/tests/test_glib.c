@@ -165,6 +165,12 @@ START_TEST(threads_exchange_posts)
 }
 END_TEST
 
+START_TEST(fork_under_its_own_run)
+{
+    guest_forks_under_its_run(&glib);
+}
+END_TEST
+
 START_TEST(its_own_loop_runs)
 {
     guest_runs_its_own(&glib);
@@ -642,6 +648,7 @@ int main(void)
     tcase_add_test(tcase, microseconds_are_kept);
     tcase_add_test(tcase, threads_exchange_posts);
     tcase_add_test(tcase, its_own_loop_runs);
+    tcase_add_test(tcase, fork_under_its_own_run);
     tcase_add_test(tcase, sources_are_named_and_prioritised);
     tcase_add_test(tcase, the_default_context);
     tcase_add_test(tcase, context_unreferenced_first);

@@ -144,6 +144,12 @@ START_TEST(threads_exchange_posts)
 }
 END_TEST
 
+START_TEST(fork_under_its_own_run)
+{
+    guest_forks_under_its_run(&libevent);
+}
+END_TEST
+
 START_TEST(its_own_loop_runs)
 {
     guest_runs_its_own(&libevent);
@@ -322,6 +328,7 @@ int main(void)
     tcase_add_test(tcase, microseconds_are_kept);
     tcase_add_test(tcase, threads_exchange_posts);
     tcase_add_test(tcase, its_own_loop_runs);
+    tcase_add_test(tcase, fork_under_its_own_run);
     tcase_add_test(tcase, counted_only_when_alive);
     tcase_add_test(tcase, freed_with_work_waiting);
     tcase_add_test(tcase, a_busy_reactor_lets_the_base_work);
