@@ -12,6 +12,22 @@ function(tenon_add_script name seconds script)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 
+# The programs of docs/tutorial; those that need a host, when it is here.
+foreach(step IN ITEMS 1 2 3 4 5)
+  set(library tenon)
+  if(step EQUAL 5)
+    set(library tenon-libuv)
+  endif()
+  if(TARGET ${library})
+    set(program tutorial-step${step})
+    add_executable(${program} "${tenon_SOURCE_DIR}/docs/tutorial/step${step}.c")
+    tenon_flags(${program})
+    target_link_libraries(${program} PRIVATE ${library})
+    tenon_add_script(${program} 60 docs/tutorial/test.sh
+      ${step} $<TARGET_FILE:${program}>)
+  endif()
+endforeach()
+
 # A user's program is not built with our sanitizers or counters.
 if(TENON_SANITIZE OR CMAKE_C_FLAGS MATCHES "--coverage" OR NOT TENON_INSTALL)
   return()

@@ -109,7 +109,7 @@ run_sh() { # BLOCK MARKER
   session=$!
   result=0
   wait "$session" || result=$?
-  kill -TERM -- "-$session" 2>/dev/null || :
+  kill -s TERM -- "-$session" 2>/dev/null || :
   cat "$tmp/said"
   case $2 in
   *expect=*)
