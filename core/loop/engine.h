@@ -193,6 +193,13 @@ extern _Thread_local tenon_reactor *tenon__current
 
 /* ---- checks: first thing in every public entry ---- */
 
+/** Whether this is a forked child, in which all that is the kernel's (epoll,
+ *  timerfd, sockets) is shared with the parent and must be left alone. */
+static inline bool tenon__forked(const tenon_reactor *reactor)
+{
+    return *(volatile unsigned char *)reactor->inbox->fork_page == 0;
+}
+
 /** TENON_OK, or why this thread, process or reactor may not. */
 tenon_status tenon__check(const tenon_reactor *reactor);
 /** The same, but a reactor that ends is no failure (stop, cancel, unref). */

@@ -27,9 +27,13 @@ static uint64_t token_of(int fd, uint32_t generation)
     return ((uint64_t)generation << 32) | (uint32_t)fd;
 }
 
+/* A child of a fork in a callback may still come here as it unwinds. */
 static int control(tenon_reactor *r, int op, int fd, uint32_t events,
                    uint64_t token)
 {
+    if (tenon__forked(r)) {
+        return TENON_FORKED;
+    }
     struct epoll_event event = {.events = events, .data.u64 = token};
     return epoll_ctl(r->poller.epoll_fd, op, fd, &event) == 0 ? 0 : -errno;
 }
@@ -346,7 +350,7 @@ static void set_timer_fd(tenon_reactor *r, int64_t deadline_ns)
 void tenon__poller_sync_timer(tenon_reactor *r)
 {
     tenon__poller *p = &r->poller;
-    if (p->timer_fd < 0) {
+    if (p->timer_fd < 0 || tenon__forked(r)) {
         return;
     }
     int64_t next_ns = tenon__timer_next(r);

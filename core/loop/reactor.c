@@ -372,7 +372,7 @@ tenon_status tenon_reactor_rebind(tenon_reactor *r)
     if (!r) {
         return TENON_INVALID;
     }
-    if (*(volatile unsigned char *)r->inbox->fork_page == 0) {
+    if (tenon__forked(r)) {
         return TENON_FORKED;
     }
     if (r->depth > 0 || r->run_active) {

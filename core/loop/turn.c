@@ -29,7 +29,7 @@ tenon_status tenon__check_thread(const tenon_reactor *r)
     if (!r) {
         return TENON_INVALID;
     }
-    if (*(volatile unsigned char *)r->inbox->fork_page == 0) {
+    if (tenon__forked(r)) {
         return TENON_FORKED;
     }
     const void *owner = atomic_load_explicit(&r->owner, memory_order_relaxed);
@@ -367,7 +367,7 @@ static void run_turns(tenon_reactor *r, uint32_t turns)
 {
     budget spent = {.start_ns = r->mark_ns, .start_lap_ns = r->lap_ns};
     uint32_t begun = 0;
-    while (r->life < TENON__ENDING) {
+    while (r->life < TENON__ENDING && !tenon__forked(r)) {
         if (r->phase == TENON__IDLE) {
             bool again = begun < turns && (begun == 0 || has_more(r));
             if (!again || (r->run_active && r->stopping)) {
@@ -399,9 +399,21 @@ static void end_run_if_done(tenon_reactor *r)
     }
 }
 
+/* The child of a fork that a callback made comes back through here. */
+static tenon_status leave_in_child(tenon_reactor *r, tenon_reactor *outer)
+{
+    r->depth--;
+    r->pins--;
+    tenon__current = outer;
+    return TENON_FORKED;
+}
+
 static tenon_status leave(tenon_reactor *r, tenon_reactor *outer,
                           tenon_turn_result *out)
 {
+    if (tenon__forked(r)) {
+        return leave_in_child(r, outer);
+    }
     tenon_status status = r->life >= TENON__ENDING ? r->end_status : TENON_OK;
     if (status == TENON_OK) {
         fill(r, out);

@@ -118,7 +118,7 @@ bool tenon__transport_read(tenon_transport *t)
     bool progress = false;
     size_t total = 0;
     for (int reads = 0; reads < READS_MAX && total < BYTES_MAX; reads++) {
-        if (!tenon__transport_readable(t)) {
+        if (!tenon__transport_readable(t) || tenon__forked(t->reactor)) {
             return true;
         }
         size_t got = read_once(t, &progress);

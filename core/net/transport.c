@@ -42,7 +42,8 @@ static void deliver_lost(tenon_transport *t)
 
 void tenon__transport_lose(tenon_transport *t, tenon_error *error, bool reset)
 {
-    if (t->state >= TENON__LOST) {
+    /* In a forked child the connection is the parent's. */
+    if (t->state >= TENON__LOST || tenon__forked(t->reactor)) {
         tenon_error_unref(error);
         return;
     }

@@ -65,7 +65,8 @@ static void follow_level(tenon_transport *t)
 
 void tenon__transport_drained(tenon_transport *t)
 {
-    if (t->queue.len > 0 || t->state > TENON__CLOSING) {
+    if (t->queue.len > 0 || t->state > TENON__CLOSING ||
+        tenon__forked(t->reactor)) {
         return;
     }
     if (t->state == TENON__CLOSING) {

