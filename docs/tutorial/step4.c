@@ -30,8 +30,8 @@ struct room {
     int64_t idle_ns;
 };
 
-/* To everyone else who listens. A client that cannot be told is about to be lost,
- * and hears of that by connection_lost: nothing to do here. */
+/* To everyone else who listens. A client that cannot be told is about to be
+ * lost, and hears of that by connection_lost: nothing to do here. */
 static void tell_others(const client *from, const char *text)
 {
     for (client *c = from->room->clients; c; c = c->next) {
