@@ -177,7 +177,7 @@ function(tenon_component)
     endif()
     tenon_install_component(${C_NAME} "${dir}/include" "${consumer}"
       tenon-${C_NAME} tenon-${C_NAME}_static)
-    tenon_pkgconfig(tenon-${C_NAME} ${C_NAME}
+    tenon_pkgconfig(tenon-${C_NAME}
       "Tenon ${C_KIND} ${C_NAME}" "${requires}" "${libs}")
   endif()
 endfunction()

@@ -12,6 +12,12 @@ source=$2
 libdir=$3
 hosts=$4
 
+for tool in pkg-config c++; do
+  command -v "$tool" >/dev/null 2>&1 || {
+    echo "$tool is not installed (Debian: pkg-config, g++)"
+    exit 77
+  }
+done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
