@@ -41,6 +41,8 @@ tenon_add_script(package-install 120 tests/package/install.sh
 tenon_add_script(package-deb 120 tests/package/deb.sh
   "${tenon_BINARY_DIR}" "${tenon_SOURCE_DIR}" "${CMAKE_INSTALL_LIBDIR}"
   "${adapters}")
+tenon_add_script(package-amalgam 120 tests/package/amalgam.sh
+  "${tenon_SOURCE_DIR}" "${adapters}")
 
 # The pages of the source tree, with what this build made. It needs ss and
 # setsid, which Debian has on every system.
