@@ -4,6 +4,7 @@
 # What Doxygen reads of a public header, line for line:
 #   - the paragraph at its top is the file's description;
 #   - members after "Private:" are not shown;
+#   - macros whose names end with _ are not shown;
 #   - `size` is what it is in every struct that begins with it.
 # Of a page: links to its own headings, which Doxygen names otherwise, become
 # their text.
@@ -21,6 +22,11 @@ FILENAME ~ /\.md$/ {
 /^ *\/\* Private: \*\// { hidden = 1; print ""; next }
 hidden && /^}/ { hidden = 0 }
 hidden { print ""; next }
+continued || /^#(define|undef) [A-Z0-9_]*_(\(| |$)/ {
+  continued = /\\$/
+  print ""
+  next
+}
 /^    uint32_t size;$/ {
   print "    uint32_t size; /**< sizeof the struct, as its user was compiled */"
   next

@@ -47,7 +47,6 @@ typedef int tenon_status;
 
 /** The results that have a name of their own. */
 enum tenon_status_code {
-/** An enumerator of the list. */
 #define TENON_STATUS_ENUM_(name, value, text) TENON_##name = (value),
     TENON_STATUS_MAP(TENON_STATUS_ENUM_)
 #undef TENON_STATUS_ENUM_
