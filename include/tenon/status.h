@@ -43,6 +43,8 @@ typedef int tenon_status;
     X(BAD_ADDRESS, -10017, "not a valid address")                         \
     X(IN_USE, -10018, "the name is taken by something that is in use")    \
     X(NO_PROGRESS, -10019, "ready again and again without progress")      \
+    X(DONE, -10020, "completed already")                                  \
+    X(NOT_DONE, -10021, "not completed yet")                              \
     X(NO_MEMORY, -ENOMEM, "out of memory")
 
 /** The results that have a name of their own. */
