@@ -28,8 +28,9 @@
 /** Enough for any endpoint as text, with its end. */
 #define TENON_ENDPOINT_TEXT_LEN 512
 
+/** What an endpoint is. */
 enum tenon_endpoint_kind {
-    TENON_ENDPOINT_NONE,
+    TENON_ENDPOINT_NONE,    /**< nothing: zeroed memory */
     TENON_ENDPOINT_ADDRESS, /**< `address` */
     TENON_ENDPOINT_ANY,     /**< TCP, every family, at `port` */
     TENON_ENDPOINT_NAME,    /**< TCP, `name` and `port` */
@@ -38,25 +39,26 @@ enum tenon_endpoint_kind {
 
 /** Which options there are. */
 enum tenon_endpoint_option {
-    TENON_ENDPOINT_BACKLOG = 1,
-    TENON_ENDPOINT_REUSE_PORT = 2,
-    TENON_ENDPOINT_MODE = 4,
-    TENON_ENDPOINT_TIMEOUT = 8,
-    TENON_ENDPOINT_LOCAL = 16
+    TENON_ENDPOINT_BACKLOG = 1,    /**< `backlog` */
+    TENON_ENDPOINT_REUSE_PORT = 2, /**< `reuse_port` */
+    TENON_ENDPOINT_MODE = 4,       /**< `mode` */
+    TENON_ENDPOINT_TIMEOUT = 8,    /**< `timeout_ns` */
+    TENON_ENDPOINT_LOCAL = 16      /**< `local` */
 };
 
+/** An endpoint that was read. */
 typedef struct tenon_endpoint {
-    uint32_t kind;
-    uint32_t given; /**< enum tenon_endpoint_option */
-    tenon_address address;
-    char name[TENON_NAME_MAX + 1];
-    bool reuse_port;
-    uint16_t port;
-    int fd;
-    int backlog;
-    uint32_t mode;
-    int64_t timeout_ns;
-    tenon_address local; /**< with port 0 */
+    uint32_t kind;                 /**< enum tenon_endpoint_kind */
+    uint32_t given;                /**< enum tenon_endpoint_option */
+    tenon_address address;         /**< of TENON_ENDPOINT_ADDRESS */
+    char name[TENON_NAME_MAX + 1]; /**< of TENON_ENDPOINT_NAME, else "" */
+    bool reuse_port;               /**< option: share the port */
+    uint16_t port;                 /**< of TCP */
+    int fd;                        /**< of TENON_ENDPOINT_FD, else -1 */
+    int backlog;                   /**< option: of a listener */
+    uint32_t mode;                 /**< option: of a UNIX socket's file */
+    int64_t timeout_ns;            /**< option: of a connector */
+    tenon_address local;           /**< option: of a connector, with port 0 */
 } tenon_endpoint;
 
 TENON_BEGIN

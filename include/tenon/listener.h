@@ -12,23 +12,25 @@
 
 #include <tenon/transport.h>
 
+/** Accepts connections: opaque and counted. */
 typedef struct tenon_listener tenon_listener;
 
 /** Told once that a closed listener accepts no more; its connections may go
  *  on. */
 typedef void tenon_listener_closed_fn(tenon_listener *listener, void *user);
 
+/** How to listen. A field that is 0 or NULL has its default. */
 typedef struct tenon_listen_options {
     uint32_t size;
-    int backlog;     /**< 0: 1024 */
-    bool reuse_port; /**< TCP */
-    bool v6_only;    /**< TCP over IPv6: no IPv4 through the same socket */
-    bool start_paused;
-    bool daemon;
+    int backlog;        /**< 0: 1024 */
+    bool reuse_port;    /**< TCP */
+    bool v6_only;       /**< TCP over IPv6: no IPv4 through the same socket */
+    bool start_paused;  /**< accept nothing until tenon_listener_resume */
+    bool daemon;        /**< does not keep the reactor alive */
     uint32_t unix_mode; /**< of the socket file; 0: 0600 */
-    const char *name;
-    tenon_listener_closed_fn *on_closed;
-    void *on_closed_user;
+    const char *name;   /**< for dumps and reports; kept by reference */
+    tenon_listener_closed_fn *on_closed; /**< may be NULL */
+    void *on_closed_user;                /**< for `on_closed` */
     uint32_t max_connections; /**< at a time: above it nobody is accepted until
                                    one has ended; 0: no limit */
 } tenon_listen_options;
@@ -46,12 +48,13 @@ enum tenon_stop_mode {
 typedef void tenon_listener_stopped_fn(tenon_listener *listener,
                                        tenon_status status, void *user);
 
+/** How to stop. A field that is 0 or NULL has its default. */
 typedef struct tenon_stop_options {
     uint32_t size;
     uint32_t mode;      /**< enum tenon_stop_mode */
     int64_t timeout_ns; /**< then what is left is aborted; 0: never */
     tenon_listener_stopped_fn *on_stopped; /**< may be NULL */
-    void *user;
+    void *user;                            /**< for `on_stopped` */
 } tenon_stop_options;
 
 TENON_BEGIN
@@ -83,8 +86,9 @@ tenon_listen_adopt(tenon_reactor *reactor, tenon_listener **out, int fd,
 TENON_CHECKED TENON_API tenon_status
 tenon_listener_add(tenon_listener *listener, const char *address);
 
+/** Another reference, for the caller. */
 TENON_API tenon_listener *tenon_listener_ref(tenon_listener *listener);
-/** NULL is legal. Never closes. */
+/** Drops a reference, which never closes. NULL is legal. */
 TENON_API void tenon_listener_unref(tenon_listener *listener);
 
 /** Accepts no more; connections go on. Twice is a no-op. */
@@ -98,22 +102,25 @@ TENON_API tenon_status tenon_listener_close(tenon_listener *listener);
  *  nothing was done. */
 TENON_API tenon_status tenon_listener_stop(tenon_listener *listener,
                                            const tenon_stop_options *options);
-/** Both idempotent. Who comes meanwhile waits in the backlog.
- *  Errors: TENON_CLOSED. */
+/** Accepts nothing until resumed; the kernel queues connections up to the
+ *  backlog. Twice is a no-op. Errors: TENON_CLOSED. */
 TENON_API tenon_status tenon_listener_pause(tenon_listener *listener);
+/** Undoes tenon_listener_pause. Errors: TENON_CLOSED. */
 TENON_API tenon_status tenon_listener_resume(tenon_listener *listener);
 
 /** The first address, with the port that was really bound. */
 TENON_API tenon_status tenon_listener_address(const tenon_listener *listener,
                                               tenon_address *out);
-/** How many there are, and one of them.
- *  Errors: TENON_INVALID when there is none of this index. */
+/** How many addresses there are. */
 TENON_API size_t tenon_listener_address_count(const tenon_listener *listener);
+/** One of them, from 0.
+ *  Errors: TENON_INVALID when there is none of this index. */
 TENON_API tenon_status tenon_listener_address_at(const tenon_listener *listener,
                                                  size_t index,
                                                  tenon_address *out);
-/** Connections accepted so far, and those that have not ended. */
+/** Connections accepted so far. */
 TENON_API uint64_t tenon_listener_accepted(const tenon_listener *listener);
+/** Those of them that have not ended. */
 TENON_API uint32_t tenon_listener_connections(const tenon_listener *listener);
 
 TENON_END
