@@ -194,6 +194,7 @@ struct tenon_reactor {
     tenon_closed_fn *on_closed;
     void *on_closed_user;
     tenon_node memory_listeners; /* for core/net */
+    void *names;                 /* for core/net: who resolves names */
     const tenon__async_ops *async;
     tenon_node futures;    /* pending, or failed and not seen */
     tenon_node cancelling; /* cancelled, and to be passed on */

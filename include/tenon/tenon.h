@@ -23,6 +23,7 @@
 #include <tenon/manual.h>
 #include <tenon/promise.h>
 #include <tenon/reactor.h>
+#include <tenon/resolver.h>
 #include <tenon/signal.h>
 #include <tenon/status.h>
 #include <tenon/stream.h>

@@ -277,7 +277,7 @@ START_TEST(C1_refused_and_cancelled)
     UNTIL(connected == 2);
     tenon_connector_unref(c);
     ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, "tcp:nobody:1", as(&a), &told),
+        tenon_connector_start(reactor, NULL, "tcp:no body:1", as(&a), &told),
         TENON_BAD_ADDRESS);
     ck_assert_uint_eq(a.log_len, 0);
     end();
