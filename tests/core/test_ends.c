@@ -7,11 +7,10 @@
  * come before a close.
  */
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include <tenon/foreign.h>
 #include <tenon/manual.h>
 #include <tenon/tenon.h>
 
@@ -141,6 +140,67 @@ START_TEST(L2_a_pending_hook_can_be_removed)
     memset(hook, 0xa5, sizeof *hook);
     free(hook);
     ck_assert_int_eq(tenon_manual_turn(reactor, NULL), TENON_CLOSED);
+    ck_assert(tenon_reactor_is_closed(reactor));
+    drop_reactor();
+}
+END_TEST
+
+static tenon_status ignore(tenon_reactor *r, const tenon_report *report,
+                           void *user)
+{
+    (void)r, (void)user;
+    ck_assert_int_eq(tenon_error_status(report->error), TENON_TIMED_OUT);
+    return TENON_OK;
+}
+
+START_TEST(L_every_hook_has_a_limit)
+{
+    tenon_shutdown hooks[3];
+    tenon_reactor_options options = options_with(ignore);
+    ck_assert_int_eq(tenon_manual_new(&reactor, &options), TENON_OK);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(
+            tenon_reactor_on_shutdown(reactor, &hooks[i], never_done, NULL),
+            TENON_OK);
+    }
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_PENDING);
+    (void)tenon_manual_advance(reactor, 15 * TENON_SECOND);
+    ck_assert_int_eq(calls, 3);
+    ck_assert(tenon_reactor_is_closed(reactor));
+    drop_reactor();
+}
+END_TEST
+
+/* Runs the loop again until its own time is up and the next hook was asked. */
+static tenon_status outstay(tenon_reactor *r, tenon_shutdown *hook, void *user)
+{
+    (void)hook, (void)user;
+    while (calls == 0) {
+        (void)tenon_turn(r, NULL);
+    }
+    return TENON_PENDING;
+}
+
+START_TEST(L_a_hook_that_is_late_does_not_end_the_next)
+{
+    tenon_shutdown first;
+    tenon_shutdown second;
+    tenon_reactor_options options = options_with(ignore);
+    options.shutdown_timeout_ns = 20 * TENON_MILLISECOND;
+    ck_assert_int_eq(tenon_foreign_new(&reactor, &options), TENON_OK);
+    ck_assert_int_eq(
+        tenon_reactor_on_shutdown(reactor, &second, never_done, NULL),
+        TENON_OK);
+    ck_assert_int_eq(tenon_reactor_on_shutdown(reactor, &first, outstay, NULL),
+                     TENON_OK);
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_PENDING);
+    while (calls == 0) {
+        (void)tenon_turn(reactor, NULL);
+    }
+    (void)tenon_turn(reactor, NULL);
+    ck_assert(!tenon_reactor_is_closed(reactor));
+    tenon_shutdown_done(&second);
+    (void)tenon_turn(reactor, NULL);
     ck_assert(tenon_reactor_is_closed(reactor));
     drop_reactor();
 }
@@ -322,6 +382,8 @@ int main(void)
     tcase_add_loop_test(tcase, L_close_runs_hooks_whatever_was_stopped, 0, 2);
     tcase_add_test(tcase, L6_a_hook_is_done_after_the_reactor);
     tcase_add_test(tcase, L2_a_pending_hook_can_be_removed);
+    tcase_add_test(tcase, L_every_hook_has_a_limit);
+    tcase_add_test(tcase, L_a_hook_that_is_late_does_not_end_the_next);
     tcase_add_loop_test(tcase, L2_a_report_frees_the_periodic_it_is_about, 0,
                         2);
     tcase_add_loop_test(tcase, L6_a_periodic_outlives_its_reactor, 0, 2);
