@@ -118,6 +118,16 @@ struct tenon_inbox {
     tenon_allocator allocator;
 };
 
+/* What core/async adds to a reactor, once that has a future. */
+typedef struct tenon__async_ops {
+    /* A waiter of a future that is done: the `run` of its node. It is called
+     * exactly once, at the end of the reactor at the latest. */
+    void (*run_waiter)(tenon_reactor *reactor, tenon_node *node);
+    /* The reactor ends, and its objects have: fail what is pending. */
+    void (*end)(tenon_reactor *reactor, tenon_status status);
+    void (*dump)(const tenon_reactor *reactor, FILE *file);
+} tenon__async_ops;
+
 struct tenon_reactor {
     tenon_allocator allocator;
     const tenon_host_ops *ops; /* NULL: native */
@@ -184,6 +194,10 @@ struct tenon_reactor {
     tenon_closed_fn *on_closed;
     void *on_closed_user;
     tenon_node memory_listeners; /* for core/net */
+    const tenon__async_ops *async;
+    tenon_node futures;    /* pending, or failed and not seen */
+    tenon_node cancelling; /* cancelled, and to be passed on */
+    bool passing_on;
     tenon_stats stats;
 };
 
@@ -309,6 +323,9 @@ void tenon__report_status(tenon_reactor *reactor, const char *what,
                           const char *name, const void *object,
                           tenon_status status);
 
+/** Reports `error` as one of `what` with `name`. */
+void tenon__report(tenon_reactor *reactor, const char *what, const char *name,
+                   const void *object, const tenon_error *error);
 void tenon__report_slow(tenon_reactor *reactor, const tenon__frame *frame,
                         int64_t duration_ns);
 

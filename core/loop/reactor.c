@@ -180,6 +180,17 @@ void tenon_reactor_report(tenon_reactor *r, const char *what,
     }
 }
 
+void tenon__report(tenon_reactor *r, const char *what, const char *name,
+                   const void *object, const tenon_error *error)
+{
+    tenon_report report = {.size = sizeof report,
+                           .what = what,
+                           .name = name ? name : "",
+                           .object = object,
+                           .error = error};
+    deliver(r, &report);
+}
+
 static void report_status(tenon_reactor *r, const tenon_report *head,
                           tenon_status status, const char *message)
 {
@@ -245,7 +256,9 @@ static void init_lists(tenon_reactor *r)
                            &r->receivers,
                            &r->readers,
                            &r->memory_listeners,
-                           &r->periodics};
+                           &r->periodics,
+                           &r->futures,
+                           &r->cancelling};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon__list_init(lists[i]);
     }

@@ -80,14 +80,24 @@ static void end_objects(tenon_reactor *r)
     tenon_node *node;
     while ((node = r->objects.next) != &r->objects) {
         tenon__object *object = TENON__OF(node, tenon__object, node);
-        object->ops->end(object, r->end_status);
         tenon__list_remove(node);
+        object->ops->end(object, r->end_status); /* which may free it */
     }
 }
 
-/* Posts that were accepted are told; what else is queued is the work of
- * objects that have ended, calls and timers. */
-static void end_posts(tenon_reactor *r)
+/* Posts that were accepted and futures that are done: who waits is told. */
+static bool run_owed(tenon_reactor *r, tenon_node *node)
+{
+    if (r->async && node->run == r->async->run_waiter) {
+        node->run(r, node);
+        return true;
+    }
+    return tenon__post_run_closed(r, node);
+}
+
+/* What else is queued is the work of objects that have ended, calls and
+ * timers. */
+static void end_queues(tenon_reactor *r)
 {
     tenon_node *lists[] = {&r->round, &r->ready};
     tenon_node rest;
@@ -95,7 +105,7 @@ static void end_posts(tenon_reactor *r)
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon_node *node;
         while ((node = tenon__list_pop(lists[i])) != NULL) {
-            if (!tenon__post_run_closed(r, node)) {
+            if (!run_owed(r, node)) {
                 tenon__list_push(&rest, node);
             }
         }
@@ -134,10 +144,13 @@ void tenon__finish(tenon_reactor *r)
     r->mark_ns = tenon__clock(r);
     r->lap_ns = tenon__lap(r);
     end_objects(r);
+    if (r->async) {
+        r->async->end(r, r->end_status);
+    }
     remove_hooks(r);
     tenon__signals_end(r);
     tenon__inbox_close(r);
-    end_posts(r);
+    end_queues(r);
     tenon__calls_end(r);
     tenon__timers_end(r);
     tenon__periodics_end(r);
