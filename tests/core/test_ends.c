@@ -7,8 +7,12 @@
  * come before a close.
  */
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <tenon/foreign.h>
 #include <tenon/manual.h>
@@ -206,6 +210,58 @@ START_TEST(L_a_hook_that_is_late_does_not_end_the_next)
 }
 END_TEST
 
+/* ---- watches ---- */
+
+typedef struct swapped {
+    tenon_watch watch;
+    tenon_watch fresh;
+    int fd;
+    int depth;
+    int stale;
+} swapped;
+
+static void never(tenon_watch *watch, uint32_t events, void *user)
+{
+    (void)watch, (void)events, (void)user;
+}
+
+/* The number becomes another's while its callback runs the loop again. */
+static void swap_and_nest(tenon_watch *watch, uint32_t events, void *user)
+{
+    swapped *s = user;
+    ck_assert_int_eq(s->depth++, 0);
+    if (events & TENON_STALE_WATCH) {
+        s->stale++;
+    } else {
+        int other = epoll_create1(EPOLL_CLOEXEC);
+        ck_assert_int_eq(dup3(other, s->fd, O_CLOEXEC), s->fd);
+        close(other);
+        tenon_watch_init(&s->fresh, watch->reactor, s->fd);
+        ck_assert_int_eq(tenon_watch_start(&s->fresh, TENON_READ, never, NULL),
+                         TENON_OK);
+        (void)tenon_turn(watch->reactor, NULL);
+        ck_assert_int_eq(s->stale, 0);
+    }
+    s->depth--;
+}
+
+START_TEST(L_a_stale_watch_is_not_told_inside_itself)
+{
+    swapped s = {.fd = eventfd(1, EFD_CLOEXEC)};
+    tenon_reactor_options options = options_with(NULL);
+    ck_assert_int_eq(tenon_foreign_new(&reactor, &options), TENON_OK);
+    tenon_watch_init(&s.watch, reactor, s.fd);
+    ck_assert_int_eq(tenon_watch_start(&s.watch, TENON_READ, swap_and_nest, &s),
+                     TENON_OK);
+    (void)tenon_turn(reactor, NULL);
+    (void)tenon_turn(reactor, NULL);
+    ck_assert_int_eq(s.stale, 1);
+    tenon_watch_stop(&s.fresh);
+    close(s.fd);
+    drop_reactor();
+}
+END_TEST
+
 /* ---- periodic calls ---- */
 
 static tenon_periodic *periodic;
@@ -389,6 +445,7 @@ int main(void)
     tcase_add_loop_test(tcase, L6_a_periodic_outlives_its_reactor, 0, 2);
     tcase_add_test(tcase, T_a_periodic_of_the_longest_period);
     tcase_add_test(tcase, T_a_delay_below_the_least_time);
+    tcase_add_test(tcase, L_a_stale_watch_is_not_told_inside_itself);
     tcase_add_test(tcase, L2_a_report_drops_its_reactor);
     tcase_add_test(tcase, B_a_write_beyond_all_memory_is_refused);
     suite_add_tcase(suite, tcase);
