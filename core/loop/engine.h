@@ -98,11 +98,14 @@ typedef struct tenon__poller {
     uint32_t cursor;
     uint32_t count;
     struct epoll_event batch[TENON__BATCH];
-    tenon_node active;   /* watches with a report to deliver */
-    tenon_node disarmed; /* watches whose callback is on the stack */
-    int64_t armed_ns;    /* of timer_fd; TENON_FOREVER: not */
-    bool lapsed;         /* timer_fd is readable */
-    bool was_full;       /* the last harvest filled the batch */
+    tenon_node active;    /* watches with a report to deliver */
+    tenon_node disarmed;  /* watches whose callback is on the stack */
+    int64_t armed_ns;     /* of timer_fd; TENON_FOREVER: not */
+    bool lapsed;          /* timer_fd is readable */
+    bool was_full;        /* the last harvest filled the batch */
+    bool told_undead;     /* that a registration cannot be got rid of */
+    uint64_t stale_token; /* of a report that was dropped, and when: should */
+    uint64_t stale_poll;  /* it come again, nobody can end its registration */
 } tenon__poller;
 
 struct tenon_inbox {
@@ -173,6 +176,7 @@ struct tenon_reactor {
     tenon_node signals;
     tenon_node receivers;       /* of signals, one for each signal number */
     tenon_node deferred_timers; /* due while their callback is on the stack */
+    tenon_node periodics;       /* that wait for tenon_periodic_done */
     tenon__heap heap;
     uint64_t sequence;
     struct tenon__call_pool *calls;
@@ -230,8 +234,10 @@ void tenon__set_slow(tenon_reactor *reactor, int64_t threshold_ns);
 static inline int64_t tenon__add_ns(int64_t time_ns, int64_t delay_ns)
 {
     int64_t sum;
-    return __builtin_add_overflow(time_ns, delay_ns, &sum) ? TENON_FOREVER
-                                                           : sum;
+    if (__builtin_add_overflow(time_ns, delay_ns, &sum)) {
+        return delay_ns < 0 ? INT64_MIN : TENON_FOREVER;
+    }
+    return sum;
 }
 
 /* ---- queues ---- */
@@ -382,6 +388,7 @@ bool tenon__timer_dispatch(tenon_reactor *reactor);
 void tenon__timers_rearm(tenon_reactor *reactor);
 int64_t tenon__timer_next(const tenon_reactor *reactor);
 void tenon__timers_end(tenon_reactor *reactor);
+void tenon__periodics_end(tenon_reactor *reactor);
 
 tenon_status tenon__calls_init(tenon_reactor *reactor);
 /** Runs a due call; `timer` is inside it. */

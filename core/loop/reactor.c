@@ -156,6 +156,7 @@ static void deliver(tenon_reactor *r, const tenon_report *report)
         print_report(r, report);
         return;
     }
+    tenon__pin(r); /* it may drop the last reference */
     r->reporting = true;
     tenon_status status = r->on_error(r, report, r->on_error_user);
     r->reporting = false;
@@ -164,6 +165,7 @@ static void deliver(tenon_reactor *r, const tenon_report *report)
         fprintf(stderr, "tenon: %s: the error handler failed: %s\n", r->name,
                 tenon_status_text(status));
     }
+    tenon__unpin(r);
 }
 
 void tenon_reactor_report(tenon_reactor *r, const char *what,
@@ -255,7 +257,8 @@ static void init_lists(tenon_reactor *r)
                            &r->readers,
                            &r->memory_listeners,
                            &r->futures,
-                           &r->cancelling};
+                           &r->cancelling,
+                           &r->periodics};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon__list_init(lists[i]);
     }

@@ -10,7 +10,14 @@
 
 #include "loop/engine.h"
 
-enum hook_state { HOOK_IDLE, HOOK_WAITING, HOOK_RUNNING, HOOK_DONE };
+/* One that did not ask for time stays RUNNING: it may be freed already. */
+enum hook_state {
+    HOOK_IDLE,
+    HOOK_WAITING,
+    HOOK_RUNNING,
+    HOOK_PENDING,
+    HOOK_DONE
+};
 
 /* ---- the last steps ---- */
 
@@ -112,11 +119,20 @@ static void empty(tenon_node *list)
     }
 }
 
+static tenon_shutdown *hook_of(tenon_node *node)
+{
+    return TENON__OF(node, tenon_shutdown, node);
+}
+
 static void remove_hooks(tenon_reactor *r)
 {
     tenon_node *node;
     while ((node = tenon__list_pop(&r->hooks)) != NULL) {
-        TENON__OF(node, tenon_shutdown, node)->state = HOOK_IDLE;
+        hook_of(node)->state = HOOK_IDLE;
+    }
+    if (r->hook) {
+        r->hook->state = HOOK_DONE;
+        r->hook = NULL;
     }
 }
 
@@ -137,6 +153,7 @@ void tenon__finish(tenon_reactor *r)
     end_queues(r);
     tenon__calls_end(r);
     tenon__timers_end(r);
+    tenon__periodics_end(r);
     tenon__watches_end(r);
     empty(&r->late);
     empty(&r->ending);
@@ -191,11 +208,6 @@ void tenon_reactor_host_gone(tenon_reactor *r)
 
 /* ---- hooks ---- */
 
-static tenon_shutdown *hook_of(tenon_node *node)
-{
-    return TENON__OF(node, tenon_shutdown, node);
-}
-
 static void report_hook(tenon_reactor *r, const tenon_shutdown *hook,
                         tenon_status status)
 {
@@ -212,7 +224,9 @@ static tenon_status call_hook(tenon_reactor *r, tenon_shutdown *hook)
     tenon__frame_leave(r, &frame);
     bool pending = status == TENON_PENDING && r->hook == hook &&
                    hook->state == HOOK_RUNNING;
-    if (!pending) {
+    if (pending) {
+        hook->state = HOOK_PENDING;
+    } else {
         r->hook = NULL;
     }
     if (status < 0) {
@@ -275,21 +289,25 @@ tenon_status tenon_reactor_on_shutdown(tenon_reactor *r, tenon_shutdown *hook,
     return TENON_OK;
 }
 
+/* One that is waited for is waited for no longer. */
 void tenon_shutdown_remove(tenon_shutdown *hook)
 {
     if (hook && hook->state == HOOK_WAITING) {
         tenon__list_remove(&hook->node);
         hook->state = HOOK_IDLE;
+    } else if (hook && hook->state == HOOK_PENDING) {
+        tenon_shutdown_done(hook);
     }
 }
 
+/* Afterwards the reactor may be gone. */
 void tenon_shutdown_done(tenon_shutdown *hook)
 {
-    if (!hook) {
+    if (!hook || (hook->state != HOOK_RUNNING && hook->state != HOOK_PENDING)) {
         return;
     }
     tenon_reactor *r = hook->reactor;
-    if (tenon__check(r) < 0 || hook->state != HOOK_RUNNING) {
+    if (tenon__check(r) < 0) {
         return;
     }
     hook->state = HOOK_DONE;
@@ -301,12 +319,14 @@ void tenon_shutdown_done(tenon_shutdown *hook)
 
 /* ---- close ---- */
 
-/* A native reactor has nobody else to run its turns. */
+/* A native reactor has nobody else to run its turns. A stop, even one of the
+ * last reference, does not end these. */
 static void wait_for_hooks(tenon_reactor *r)
 {
     tenon_turn_result result;
     r->run_active = true;
     while (r->life == TENON__HOOKS) {
+        r->stopping = false;
         if (tenon__enter(r, 1, TENON_FOREVER, &result) < 0) {
             break;
         }
@@ -316,6 +336,7 @@ static void wait_for_hooks(tenon_reactor *r)
 
 static tenon_status close_with_hooks(tenon_reactor *r)
 {
+    tenon__pin(r);
     r->life = TENON__HOOKS;
     tenon_status status = tenon_timer_start(
         &r->hook_timer, r->shutdown_timeout_ns, on_hook_timeout, r);
@@ -323,13 +344,12 @@ static tenon_status close_with_hooks(tenon_reactor *r)
         tenon__report_status(r, "shutdown", r->name, r, status);
     }
     continue_soon(r);
-    if (r->kind == TENON__NATIVE) {
-        tenon__pin(r);
+    bool native = r->kind == TENON__NATIVE;
+    if (native) {
         wait_for_hooks(r);
-        tenon__unpin(r);
-        return TENON_OK;
     }
-    return TENON_PENDING;
+    tenon__unpin(r);
+    return native ? TENON_OK : TENON_PENDING;
 }
 
 tenon_status tenon_reactor_close(tenon_reactor *r)
