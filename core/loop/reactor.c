@@ -256,9 +256,9 @@ static void init_lists(tenon_reactor *r)
                            &r->receivers,
                            &r->readers,
                            &r->memory_listeners,
+                           &r->periodics,
                            &r->futures,
-                           &r->cancelling,
-                           &r->periodics};
+                           &r->cancelling};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon__list_init(lists[i]);
     }
