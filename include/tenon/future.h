@@ -25,7 +25,7 @@
 typedef struct tenon_future tenon_future;
 typedef struct tenon_waiter tenon_waiter;
 
-/** What became of a future. */
+/** What has become of a future; everything but PENDING is for good. */
 enum tenon_future_state {
     TENON_FUTURE_PENDING,
     TENON_FUTURE_RESOLVED,
@@ -82,16 +82,16 @@ struct tenon_future {
 typedef tenon_status tenon_then_fn(tenon_future *source, tenon_future *result,
                                    void *user);
 
-/** For tenon_future_then; a callback that is NULL passes on what it would get. */
+/** What tenon_future_then does with an outcome. */
 typedef struct tenon_then_options {
     uint32_t size;
-    tenon_then_fn *on_value;  /**< it was resolved */
-    tenon_then_fn *on_error;  /**< it failed, or was cancelled */
-    void *user;               /**< the callbacks' last argument */
+    tenon_then_fn *on_value;  /**< NULL: the value is passed on */
+    tenon_then_fn *on_error;  /**< NULL: the error, or the cancelling, is */
+    void *user;               /**< for both */
     tenon_free_fn *free_user; /**< once, when neither can be called again */
 } tenon_then_options;
 
-/** For tenon_future_link. */
+/** How far cancelling travels along tenon_future_link. */
 enum tenon_link_flag {
     TENON_LINK_CANCEL_FROM = 1, /**< a cancelled `to` cancels `from` */
     TENON_LINK_CANCEL_TO = 2,   /**< a cancelled `from` cancels `to`; else `to`
@@ -121,7 +121,7 @@ TENON_CHECKED TENON_API tenon_status tenon_future_new_at(tenon_reactor *reactor,
  *  Errors: as tenon_future_new. On failure there is nothing to undo. */
 #define tenon_future_init(future, reactor) \
     tenon_future_init_at((future), (reactor), TENON_SITE)
-/** The same, told to be made at `site`, as for tenon_future_new_at. */
+/** The same, told to be made at `site`; see tenon_future_new_at. */
 TENON_CHECKED TENON_API tenon_status tenon_future_init_at(
     tenon_future *future, tenon_reactor *reactor, const char *site);
 /** Ends a future of tenon_future_init: one that is pending is cancelled, then
@@ -145,11 +145,10 @@ TENON_API void tenon_future_unref(tenon_future *future);
 TENON_CHECKED TENON_API tenon_status
 tenon_future_ready(tenon_reactor *reactor, void *value,
                    tenon_free_fn *free_value, tenon_future **out);
-/** The same with a number. */
+/** The same, with a number. */
 TENON_CHECKED TENON_API tenon_status tenon_future_ready_int(
     tenon_reactor *reactor, int64_t number, tenon_future **out);
-/** A future that failed.
- *  Errors: as tenon_future_new; TENON_INVALID for an error that is none. */
+/** The same, failed; the error is shared, as by tenon_future_fail. */
 TENON_CHECKED TENON_API tenon_status tenon_future_failed(tenon_reactor *reactor,
                                                          tenon_error *error,
                                                          tenon_future **out);
@@ -162,7 +161,7 @@ TENON_CHECKED TENON_API tenon_status tenon_future_failed(tenon_reactor *reactor,
  *  Source: PEP 3156 set_result. */
 TENON_CHECKED TENON_API tenon_status tenon_future_resolve(
     tenon_future *future, void *value, tenon_free_fn *free_value);
-/** The same with a number. */
+/** The same, with a number. */
 TENON_CHECKED TENON_API tenon_status
 tenon_future_resolve_int(tenon_future *future, int64_t number);
 /** Completes it with an error.
@@ -177,19 +176,20 @@ TENON_CHECKED TENON_API tenon_status tenon_future_fail(tenon_future *future,
 TENON_API tenon_status tenon_future_try_resolve(tenon_future *future,
                                                 void *value,
                                                 tenon_free_fn *free_value);
-/** The same with a number. */
+/** The same, with a number. */
 TENON_API tenon_status tenon_future_try_resolve_int(tenon_future *future,
                                                     int64_t number);
-/** The same with an error, of which it takes a reference of its own. */
+/** The same, with an error. */
 TENON_API tenon_status tenon_future_try_fail(tenon_future *future,
                                              tenon_error *error);
 
-/** How it stands. Asking does not count as seeing a failure. */
+/** Where it stands.
+ *  Thread: the owner, for all getters. */
 TENON_API enum tenon_future_state tenon_future_state(
     const tenon_future *future);
-/** Whether it is no longer pending. */
+/** Whether it is anything but pending. */
 TENON_API bool tenon_future_is_done(const tenon_future *future);
-/** Whose it is. */
+/** The reactor it belongs to, borrowed. */
 TENON_API tenon_reactor *tenon_future_reactor(const tenon_future *future);
 /** Reads the value; it stays the future's. Reading counts as seeing a failure.
  *  Errors: TENON_NOT_DONE; the status of its error, or TENON_CANCELLED;
