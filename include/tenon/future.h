@@ -179,11 +179,11 @@ TENON_API tenon_status tenon_future_try_resolve(tenon_future *future,
 /** The same, with a number. */
 TENON_API tenon_status tenon_future_try_resolve_int(tenon_future *future,
                                                     int64_t number);
-/** The same, with an error. */
+/** The same, with an error, of which it takes a reference of its own. */
 TENON_API tenon_status tenon_future_try_fail(tenon_future *future,
                                              tenon_error *error);
 
-/** Where it stands.
+/** Where it stands. Asking does not count as seeing a failure.
  *  Thread: the owner, for all getters. */
 TENON_API enum tenon_future_state tenon_future_state(
     const tenon_future *future);

@@ -48,7 +48,7 @@ TENON_API tenon_status tenon_promise_resolve(tenon_promise *promise,
 /** The same, with a number. */
 TENON_API tenon_status tenon_promise_resolve_int(tenon_promise *promise,
                                                  int64_t number);
-/** The same, with an error. */
+/** The same, with an error, of which it takes a reference of its own. */
 TENON_API tenon_status tenon_promise_fail(tenon_promise *promise,
                                           tenon_error *error);
 /** Whether it is still worth working for: nobody has kept it, cancelled its
