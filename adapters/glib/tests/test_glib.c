@@ -11,7 +11,7 @@
 
 #include <tenon/glib.h>
 
-#include "guest.h"
+#include "guest_threads.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define WITHOUT_GLIB_LOCKS 1
