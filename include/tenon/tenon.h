@@ -15,6 +15,7 @@
 #include <tenon/error.h>
 #include <tenon/foreign.h>
 #include <tenon/inbox.h>
+#include <tenon/info.h>
 #include <tenon/manual.h>
 #include <tenon/reactor.h>
 #include <tenon/signal.h>
@@ -23,5 +24,6 @@
 #include <tenon/timer.h>
 #include <tenon/transport.h>
 #include <tenon/watch.h>
+#include <tenon/write.h>
 
 #endif
