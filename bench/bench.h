@@ -129,6 +129,9 @@ int bench_echo_main(const bench_options *options);
 /* pairs.c */
 int bench_pairs_main(const bench_options *options);
 
+/* timers.c */
+int bench_timers_main(const bench_options *options);
+
 /* conn.c: the echo that all one-watch-per-descriptor servers share: one
  * receive and one send a readiness, what was not sent kept aside. */
 enum { BENCH_READ = 1, BENCH_WRITE = 2 };

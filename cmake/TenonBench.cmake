@@ -42,6 +42,6 @@ if(sources)
     INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   if(TENON_INSTALL)
     install(TARGETS tenon-bench
-      DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT bench)
+      DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT tools)
   endif()
 endif()

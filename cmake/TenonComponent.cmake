@@ -61,7 +61,7 @@ function(tenon_find_needs)
       list(APPEND why "${other} not built")
     endif()
     list(APPEND links tenon-${other})
-    string(APPEND consumer "_tenon_read_component(${other})\n")
+    string(APPEND consumer "_tenon_need_component(${C_NAME} ${other})\n")
   endforeach()
   if(C_PKG)
     pkg_check_modules(TENON_PC_${up} QUIET IMPORTED_TARGET GLOBAL ${C_PKG})
@@ -69,9 +69,7 @@ function(tenon_find_needs)
       list(APPEND links PkgConfig::TENON_PC_${up})
       list(JOIN C_PKG "\" \"" quoted)
       string(APPEND consumer
-        "include(CMakeFindDependencyMacro)\nfind_dependency(PkgConfig)\n"
-        "pkg_check_modules(TENON_PC_${up} REQUIRED QUIET IMPORTED_TARGET "
-        "\"${quoted}\")\n")
+        "_tenon_need_package(${C_NAME} TENON_PC_${up} \"${quoted}\")\n")
     else()
       list(JOIN C_PKG " " wanted)
       list(APPEND why "${wanted} not found")
@@ -179,7 +177,7 @@ function(tenon_component)
     endif()
     tenon_install_component(${C_NAME} "${dir}/include" "${consumer}"
       tenon-${C_NAME} tenon-${C_NAME}_static)
-    tenon_pkgconfig(tenon-${C_NAME} ${C_NAME}
+    tenon_pkgconfig(tenon-${C_NAME}
       "Tenon ${C_KIND} ${C_NAME}" "${requires}" "${libs}")
   endif()
 endfunction()

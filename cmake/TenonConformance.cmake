@@ -70,13 +70,13 @@ if(EXISTS "${suite}/main.c")
   endforeach()
   if(TENON_INSTALL)
     install(TARGETS tenon-conformance
-      DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT conformance)
+      DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT tools)
   endif()
 endif()
 
 if(TENON_INSTALL)
   tenon_install_component(conformance "${suite}/include" ""
     tenon-conformance-lib)
-  tenon_pkgconfig(tenon-conformance conformance
+  tenon_pkgconfig(tenon-conformance
     "Tenon's conformance suite" "tenon" "-ltenon-conformance")
 endif()

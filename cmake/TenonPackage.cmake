@@ -1,14 +1,15 @@
 # Copyright (c) The Tenon authors
 # SPDX-License-Identifier: MIT
 
-# Install rules. Each component has its own export set and install component,
-# so that a package of the GLib adapter does not bring libuv with it.
+# Install rules. What runs (libNAME.so.0) is an install component for each
+# library, so that a package of the GLib adapter does not bring libuv with it;
+# what compiles and links is one, `dev`; the programs are `tools`.
 
 set(TENON_CMAKE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/tenon")
 
-# tenon_pkgconfig(NAME COMPONENT DESCRIPTION REQUIRES LIBS): write and install
+# tenon_pkgconfig(NAME DESCRIPTION REQUIRES LIBS): write and install
 # NAME.pc. Paths are relative to the file, so that a moved tree still works.
-function(tenon_pkgconfig name component description requires libs)
+function(tenon_pkgconfig name description requires libs)
   set(pc_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
   if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
     set(PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
@@ -31,7 +32,7 @@ function(tenon_pkgconfig name component description requires libs)
   configure_file("${tenon_SOURCE_DIR}/cmake/tenon.pc.in"
     "${tenon_BINARY_DIR}/pkgconfig/${name}.pc" @ONLY)
   install(FILES "${tenon_BINARY_DIR}/pkgconfig/${name}.pc"
-    DESTINATION "${pc_dir}" COMPONENT ${component})
+    DESTINATION "${pc_dir}" COMPONENT dev)
 endfunction()
 
 # tenon_install_component(NAME INCLUDE_DIR DEPS TARGETS...): headers, libraries
@@ -40,17 +41,18 @@ endfunction()
 function(tenon_install_component name include_dir deps)
   install(TARGETS ${ARGN} EXPORT tenon-${name}-targets
     LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT ${name}
-    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT ${name})
+    NAMELINK_COMPONENT dev
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dev)
   install(EXPORT tenon-${name}-targets NAMESPACE tenon::
-    DESTINATION "${TENON_CMAKE_DIR}" COMPONENT ${name})
+    DESTINATION "${TENON_CMAKE_DIR}" COMPONENT dev)
   set(file "${tenon_BINARY_DIR}/cmake/tenon-${name}.cmake")
   file(CONFIGURE OUTPUT "${file}" @ONLY CONTENT "# component @name@
 @deps@include(\"\${CMAKE_CURRENT_LIST_DIR}/tenon-@name@-targets.cmake\")
 ")
-  install(FILES "${file}" DESTINATION "${TENON_CMAKE_DIR}" COMPONENT ${name})
+  install(FILES "${file}" DESTINATION "${TENON_CMAKE_DIR}" COMPONENT dev)
   if(IS_DIRECTORY "${include_dir}/tenon")
     install(DIRECTORY "${include_dir}/tenon"
-      DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT ${name}
+      DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dev
       FILES_MATCHING PATTERN "*.h")
   endif()
 endfunction()
@@ -58,7 +60,7 @@ endfunction()
 function(tenon_install_core)
   tenon_install_component(core "${tenon_SOURCE_DIR}/include" ""
     tenon tenon_static)
-  tenon_pkgconfig(tenon core "${tenon_DESCRIPTION}" "" "-ltenon")
+  tenon_pkgconfig(tenon "${tenon_DESCRIPTION}" "" "-ltenon")
 
   configure_package_config_file(
     "${tenon_SOURCE_DIR}/cmake/tenonConfig.cmake.in"
@@ -70,5 +72,5 @@ function(tenon_install_core)
   install(FILES
     "${tenon_BINARY_DIR}/cmake/tenonConfig.cmake"
     "${tenon_BINARY_DIR}/cmake/tenonConfigVersion.cmake"
-    DESTINATION "${TENON_CMAKE_DIR}" COMPONENT core)
+    DESTINATION "${TENON_CMAKE_DIR}" COMPONENT dev)
 endfunction()

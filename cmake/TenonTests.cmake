@@ -43,3 +43,5 @@ if(TENON_LIBEV AND TARGET test-interop-foreign)
   target_link_libraries(test-interop-foreign PRIVATE ${TENON_LIBEV})
   target_compile_definitions(test-interop-foreign PRIVATE TENON_HAVE_LIBEV=1)
 endif()
+
+include(TenonPackageTests)

@@ -175,6 +175,12 @@ static void defer(void *self)
     (void)lost(self);
 }
 
+/* GLib polls the number, whatever is behind it. */
+static void set_watched(void *self, bool watched)
+{
+    (void)self, (void)watched;
+}
+
 static tenon_status run(void *self, int64_t max_wait_ns)
 {
     host *h = self;
@@ -202,7 +208,7 @@ static void stop(void *self)
 #define COMMON_OPS                                                      \
     .size = sizeof(tenon_host_ops), .name = "glib", .version = version, \
     .native = native, .open = open_sources, .close = close_sources,     \
-    .defer = defer
+    .defer = defer, .set_watched = set_watched
 #define CAPS                                                    \
     (TENON_CAP_NESTED | TENON_CAP_PRIORITY | TENON_CAP_BUDGET | \
      TENON_CAP_REAL_TIME)

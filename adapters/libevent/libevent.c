@@ -171,6 +171,14 @@ static void set_alive(void *self, bool alive)
     }
 }
 
+/* An event that cannot be added again is a base that is gone. */
+static void set_watched(void *self, bool watched)
+{
+    host *h = self;
+    (void)(watched ? event_add(&h->at[h->armed], NULL)
+                   : event_del(&h->at[h->armed]));
+}
+
 /* The base waits for nothing that it does not count. */
 static void run_once(host *h, int64_t max_wait_ns)
 {
@@ -209,7 +217,8 @@ static void stop(void *self)
 #define COMMON_OPS                                                       \
     .size = sizeof(tenon_host_ops), .name = "libevent",                  \
     .version = event_get_version, .native = native, .open = open_events, \
-    .close = close_events, .defer = defer, .set_alive = set_alive
+    .close = close_events, .defer = defer, .set_alive = set_alive,       \
+    .set_watched = set_watched
 #define CAPS (TENON_CAP_ALIVE | TENON_CAP_BUDGET | TENON_CAP_REAL_TIME)
 
 static const tenon_host_ops borrowed_ops = {COMMON_OPS, .caps = CAPS};

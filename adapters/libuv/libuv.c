@@ -174,6 +174,16 @@ static void set_alive(void *self, bool alive)
     }
 }
 
+static void set_watched(void *self, bool watched)
+{
+    host *h = self;
+    if (!lost(h)) {
+        uv_poll_t *poll = &h->at[POLL].poll;
+        (void)(watched ? uv_poll_start(poll, UV_READABLE, on_poll)
+                       : uv_poll_stop(poll));
+    }
+}
+
 static void on_limit(uv_timer_t *timer)
 {
     uv_timer_stop(timer);
@@ -209,7 +219,8 @@ static void stop(void *self)
 #define COMMON_OPS                                                        \
     .size = sizeof(tenon_host_ops), .name = "libuv",                      \
     .version = uv_version_string, .native = native, .open = open_handles, \
-    .close = close_handles, .defer = defer, .set_alive = set_alive
+    .close = close_handles, .defer = defer, .set_alive = set_alive,       \
+    .set_watched = set_watched
 #define CAPS (TENON_CAP_ALIVE | TENON_CAP_BUDGET | TENON_CAP_REAL_TIME)
 
 static const tenon_host_ops ops = {COMMON_OPS, .caps = CAPS};

@@ -99,5 +99,8 @@ tenon_status tenon_reactor_dump(const tenon_reactor *r, FILE *file)
     dump_watches(r, file);
     dump_objects(r, file);
     dump_signals(r, file);
+    if (r->async) {
+        r->async->dump(r, file);
+    }
     return TENON_OK;
 }

@@ -98,11 +98,14 @@ typedef struct tenon__poller {
     uint32_t cursor;
     uint32_t count;
     struct epoll_event batch[TENON__BATCH];
-    tenon_node active;   /* watches with a report to deliver */
-    tenon_node disarmed; /* watches whose callback is on the stack */
-    int64_t armed_ns;    /* of timer_fd; TENON_FOREVER: not */
-    bool lapsed;         /* timer_fd is readable */
-    bool was_full;       /* the last harvest filled the batch */
+    tenon_node active;    /* watches with a report to deliver */
+    tenon_node disarmed;  /* watches whose callback is on the stack */
+    int64_t armed_ns;     /* of timer_fd; TENON_FOREVER: not */
+    bool lapsed;          /* timer_fd is readable */
+    bool was_full;        /* the last harvest filled the batch */
+    bool told_undead;     /* that a registration cannot be got rid of */
+    uint64_t stale_token; /* of a report that was dropped, and when: should */
+    uint64_t stale_poll;  /* it come again, nobody can end its registration */
 } tenon__poller;
 
 struct tenon_inbox {
@@ -114,6 +117,16 @@ struct tenon_inbox {
     unsigned char *fork_page; /* 1, or 0 in a child: see inbox.c */
     tenon_allocator allocator;
 };
+
+/* What core/async adds to a reactor, once that has a future. */
+typedef struct tenon__async_ops {
+    /* A waiter of a future that is done: the `run` of its node. It is called
+     * exactly once, at the end of the reactor at the latest. */
+    void (*run_waiter)(tenon_reactor *reactor, tenon_node *node);
+    /* The reactor ends, and its objects have: fail what is pending. */
+    void (*end)(tenon_reactor *reactor, tenon_status status);
+    void (*dump)(const tenon_reactor *reactor, FILE *file);
+} tenon__async_ops;
 
 struct tenon_reactor {
     tenon_allocator allocator;
@@ -163,6 +176,7 @@ struct tenon_reactor {
     tenon_node signals;
     tenon_node receivers;       /* of signals, one for each signal number */
     tenon_node deferred_timers; /* due while their callback is on the stack */
+    tenon_node periodics;       /* that wait for tenon_periodic_done */
     tenon__heap heap;
     uint64_t sequence;
     struct tenon__call_pool *calls;
@@ -183,6 +197,10 @@ struct tenon_reactor {
     tenon_closed_fn *on_closed;
     void *on_closed_user;
     tenon_node memory_listeners; /* for core/net */
+    const tenon__async_ops *async;
+    tenon_node futures;    /* pending, or failed and not seen */
+    tenon_node cancelling; /* cancelled, and to be passed on */
+    bool passing_on;
     tenon_stats stats;
 };
 
@@ -219,8 +237,10 @@ void tenon__set_slow(tenon_reactor *reactor, int64_t threshold_ns);
 static inline int64_t tenon__add_ns(int64_t time_ns, int64_t delay_ns)
 {
     int64_t sum;
-    return __builtin_add_overflow(time_ns, delay_ns, &sum) ? TENON_FOREVER
-                                                           : sum;
+    if (__builtin_add_overflow(time_ns, delay_ns, &sum)) {
+        return delay_ns < 0 ? INT64_MIN : TENON_FOREVER;
+    }
+    return sum;
 }
 
 /* ---- queues ---- */
@@ -306,6 +326,9 @@ void tenon__report_status(tenon_reactor *reactor, const char *what,
                           const char *name, const void *object,
                           tenon_status status);
 
+/** Reports `error` as one of `what` with `name`. */
+void tenon__report(tenon_reactor *reactor, const char *what, const char *name,
+                   const void *object, const tenon_error *error);
 void tenon__report_slow(tenon_reactor *reactor, const tenon__frame *frame,
                         int64_t duration_ns);
 
@@ -368,6 +391,7 @@ bool tenon__timer_dispatch(tenon_reactor *reactor);
 void tenon__timers_rearm(tenon_reactor *reactor);
 int64_t tenon__timer_next(const tenon_reactor *reactor);
 void tenon__timers_end(tenon_reactor *reactor);
+void tenon__periodics_end(tenon_reactor *reactor);
 
 tenon_status tenon__calls_init(tenon_reactor *reactor);
 /** Runs a due call; `timer` is inside it. */

@@ -39,9 +39,16 @@ static tenon_status start_tick(tenon_periodic *p, uint64_t tick)
         &p->timer, tenon__add_ns(deadline_ns, jitter(p)), on_tick, NULL);
 }
 
+static tenon_periodic *periodic_of(tenon_timer *timer)
+{
+    return TENON__OF(timer, tenon_periodic, timer);
+}
+
+/* Its timer is idle while it waits for an answer, and lends its node. */
 static void stop(tenon_periodic *p)
 {
     p->state = PERIODIC_IDLE;
+    tenon__list_remove(&p->timer.node);
     tenon_timer_stop(&p->timer);
     tenon__frame_forget(p->timer.reactor, &p->timer);
 }
@@ -55,37 +62,46 @@ static uint64_t due_tick(const tenon_periodic *p)
     return due > (int64_t)p->tick ? (uint64_t)due : p->tick;
 }
 
+/* Reports come last: what they run may stop `p`, and free it. */
 static void end_tick(tenon_periodic *p, tenon_status status)
 {
     tenon_reactor *r = p->timer.reactor;
-    if (status < 0) {
-        tenon__report_status(r, "periodic", p->timer.name, p, status);
-        if (!(p->flags & TENON_PERIODIC_SURVIVE)) {
-            stop(p);
-            return;
-        }
+    const char *name = p->timer.name;
+    tenon_status started = TENON_OK;
+    tenon__list_remove(&p->timer.node);
+    if (status >= 0 || (p->flags & TENON_PERIODIC_SURVIVE)) {
+        started = start_tick(p, due_tick(p) + 1);
     }
-    status = start_tick(p, due_tick(p) + 1);
+    if (started < 0 || p->state == PERIODIC_PENDING) {
+        stop(p);
+    }
     if (status < 0) {
-        p->state = PERIODIC_IDLE;
-        tenon__report_status(r, "periodic", p->timer.name, p, status);
+        tenon__report_status(r, "periodic", name, p, status);
+    }
+    if (started < 0) {
+        tenon__report_status(r, "periodic", name, p, started);
     }
 }
 
 static void on_tick(tenon_timer *timer, void *user)
 {
-    tenon_periodic *p = TENON__OF(timer, tenon_periodic, timer);
-    const tenon__frame *frame = timer->reactor->frames;
+    tenon_periodic *p = periodic_of(timer);
+    tenon_reactor *r = timer->reactor;
+    const tenon__frame *frame = r->frames;
     (void)user;
     uint64_t tick = due_tick(p);
     uint64_t missed = tick - p->tick - 1;
     p->tick = tick;
     p->state = PERIODIC_PENDING;
     tenon_status status = p->fn(p, missed, p->user);
-    if (!frame->alive || timer->reactor->life >= TENON__ENDING) {
-        return; /* stopped, or started anew, and perhaps freed */
+    if (!frame->alive || p->state != PERIODIC_PENDING) {
+        return; /* stopped, and perhaps freed; started anew; or answered */
     }
-    if (status != TENON_PENDING && p->state == PERIODIC_PENDING) {
+    if (r->life >= TENON__ENDING) {
+        p->state = PERIODIC_IDLE;
+    } else if (status == TENON_PENDING) {
+        tenon__list_push(&r->periodics, &timer->node);
+    } else {
         end_tick(p, status);
     }
 }
@@ -99,7 +115,7 @@ tenon_status tenon_periodic_start(tenon_periodic *p, tenon_reactor *r,
     }
     if (!p || !options || !options->fn || options->period_ns <= 0 ||
         options->jitter_ns < 0 ||
-        options->jitter_ns >= (options->period_ns + 1) / 2) {
+        options->jitter_ns >= options->period_ns - options->period_ns / 2) {
         return TENON_INVALID;
     }
     *p = (tenon_periodic){.fn = options->fn,
@@ -120,7 +136,7 @@ tenon_status tenon_periodic_start(tenon_periodic *p, tenon_reactor *r,
 
 tenon_status tenon_periodic_stop(tenon_periodic *p)
 {
-    if (!p || p->state == PERIODIC_IDLE) {
+    if (!p || !tenon_periodic_is_active(p)) {
         return p ? TENON_OK : TENON_INVALID;
     }
     tenon_status status = tenon__check_thread(p->timer.reactor);
@@ -131,20 +147,30 @@ tenon_status tenon_periodic_stop(tenon_periodic *p)
     return TENON_EXISTED;
 }
 
+/* One whose timer was ended waits for nothing: the reactor is gone. */
 bool tenon_periodic_is_active(const tenon_periodic *p)
 {
-    return p->state != PERIODIC_IDLE;
+    return p->state == PERIODIC_PENDING ||
+           (p->state == PERIODIC_WAITING && tenon_timer_is_active(&p->timer));
 }
 
 tenon_status tenon_periodic_done(tenon_periodic *p, tenon_status status)
 {
-    if (!p) {
+    if (!p || p->state != PERIODIC_PENDING) {
         return TENON_INVALID;
     }
     tenon_status checked = tenon__check(p->timer.reactor);
-    if (checked < 0 || p->state != PERIODIC_PENDING) {
-        return checked < 0 ? checked : TENON_INVALID;
+    if (checked < 0) {
+        return checked;
     }
     end_tick(p, status);
     return TENON_OK;
+}
+
+void tenon__periodics_end(tenon_reactor *r)
+{
+    tenon_node *node;
+    while ((node = tenon__list_pop(&r->periodics)) != NULL) {
+        periodic_of(TENON__OF(node, tenon_timer, node))->state = PERIODIC_IDLE;
+    }
 }

@@ -16,7 +16,7 @@
 
 #include "loop/engine.h"
 
-enum { SLOTS_MIN = 64 };
+enum { SLOTS_MIN = 64, STALE_POLLS = 64 };
 
 /* What the two descriptors of our own carry instead of a token. */
 #define INBOX_TOKEN UINT64_MAX
@@ -199,6 +199,98 @@ tenon_status tenon__poller_update(tenon_reactor *r, int fd)
     return TENON_OK;
 }
 
+/* ---- registrations that nobody can end ---- */
+
+/* Moves what is registered to the epoll `to`. MOD tells whether the number
+ * still is what was registered; if not, its watches are stale. */
+static tenon_status move_slot(tenon_reactor *r, int fd, int to)
+{
+    tenon__slot *slot = &r->poller.slots[fd];
+    uint64_t token = token_of(fd, slot->generation);
+    if (slot->registered == 0) {
+        return TENON_OK;
+    }
+    if (control(r, EPOLL_CTL_MOD, fd, slot->registered, token) < 0) {
+        slot->registered = 0;
+        while (slot->first) {
+            tenon__watch_end_stale(r, slot->first);
+        }
+        return TENON_OK;
+    }
+    struct epoll_event event = {.events = slot->registered, .data.u64 = token};
+    return epoll_ctl(to, EPOLL_CTL_ADD, fd, &event) == 0 ? TENON_OK : -errno;
+}
+
+static tenon_status move_all(tenon_reactor *r, int to)
+{
+    tenon__poller *p = &r->poller;
+    struct epoll_event inbox = {.events = EPOLLIN, .data.u64 = INBOX_TOKEN};
+    struct epoll_event timer = {.events = EPOLLIN, .data.u64 = TIMER_TOKEN};
+    if (epoll_ctl(to, EPOLL_CTL_ADD, r->inbox->event_fd, &inbox) < 0 ||
+        (p->timer_fd >= 0 &&
+         epoll_ctl(to, EPOLL_CTL_ADD, p->timer_fd, &timer) < 0)) {
+        return -errno;
+    }
+    tenon_status status = TENON_OK;
+    for (uint32_t fd = 0; fd < p->slot_count && status == TENON_OK; fd++) {
+        status = move_slot(r, (int)fd, to);
+    }
+    return status;
+}
+
+/* Puts `fresh` behind the number that the host knows. */
+static void swap_epoll(tenon_reactor *r, int fresh)
+{
+    bool hosted = r->kind == TENON__HOSTED && r->host_open;
+    if (hosted) {
+        r->ops->set_watched(r->host, false);
+    }
+    (void)dup3(fresh, r->poller.epoll_fd, O_CLOEXEC);
+    if (hosted) {
+        r->ops->set_watched(r->host, true);
+    }
+}
+
+/* The kernel keeps a registration for as long as any duplicate of the
+ * descriptor is open, in a child too, but ends it only by the number that it
+ * was made with. Once that is closed, only a new epoll is rid of it. Without
+ * the means for one it is tried again at the next report. */
+static void bury(tenon_reactor *r)
+{
+    bool can = r->kind == TENON__HOSTED ? TENON__HOST_HAS(r, set_watched)
+                                        : r->kind != TENON__FOREIGN;
+    if (!can) {
+        if (!r->poller.told_undead) {
+            r->poller.told_undead = true;
+            tenon__report_status(r, "poller", r->name, r, TENON_STALE);
+        }
+        return;
+    }
+    int fresh = epoll_create1(EPOLL_CLOEXEC);
+    if (fresh < 0) {
+        return;
+    }
+    if (move_all(r, fresh) == TENON_OK) {
+        swap_epoll(r, fresh);
+    }
+    close(fresh);
+}
+
+/* One such report is usual: its watch was stopped after the harvest. */
+static void on_stale_report(tenon_reactor *r, uint64_t token)
+{
+    tenon__poller *p = &r->poller;
+    uint64_t age = r->stats.polls - p->stale_poll;
+    r->stats.stale_events++;
+    if (token == p->stale_token && age > 0) {
+        bury(r);
+    }
+    if (token == p->stale_token || age > STALE_POLLS || p->stale_token == 0) {
+        p->stale_token = token;
+        p->stale_poll = r->stats.polls;
+    }
+}
+
 /* ---- waiting ---- */
 
 /* epoll_pwait2 came with Linux 5.11; before it the wait is rounded up. */
@@ -305,7 +397,7 @@ static void take_event(tenon_reactor *r, const struct epoll_event *event)
     tenon__slot *slot = fd < p->slot_count ? &p->slots[fd] : NULL;
     if (!slot || slot->registered == 0 ||
         slot->generation != (uint32_t)(token >> 32)) {
-        r->stats.stale_events++;
+        on_stale_report(r, token);
         return;
     }
     r->stats.events++;

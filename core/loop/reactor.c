@@ -156,6 +156,7 @@ static void deliver(tenon_reactor *r, const tenon_report *report)
         print_report(r, report);
         return;
     }
+    tenon__pin(r); /* it may drop the last reference */
     r->reporting = true;
     tenon_status status = r->on_error(r, report, r->on_error_user);
     r->reporting = false;
@@ -164,6 +165,7 @@ static void deliver(tenon_reactor *r, const tenon_report *report)
         fprintf(stderr, "tenon: %s: the error handler failed: %s\n", r->name,
                 tenon_status_text(status));
     }
+    tenon__unpin(r);
 }
 
 void tenon_reactor_report(tenon_reactor *r, const char *what,
@@ -176,6 +178,17 @@ void tenon_reactor_report(tenon_reactor *r, const char *what,
     if (r && error) {
         deliver(r, &report);
     }
+}
+
+void tenon__report(tenon_reactor *r, const char *what, const char *name,
+                   const void *object, const tenon_error *error)
+{
+    tenon_report report = {.size = sizeof report,
+                           .what = what,
+                           .name = name ? name : "",
+                           .object = object,
+                           .error = error};
+    deliver(r, &report);
 }
 
 static void report_status(tenon_reactor *r, const tenon_report *head,
@@ -230,11 +243,22 @@ static const tenon_host_ops foreign_ops = {
 
 static void init_lists(tenon_reactor *r)
 {
-    tenon_node *lists[] = {
-        &r->ready,           &r->round,   &r->late,      &r->ending,
-        &r->drops,           &r->objects, &r->hooks,     &r->signals,
-        &r->deferred_timers, &r->parked,  &r->receivers, &r->readers,
-        &r->memory_listeners};
+    tenon_node *lists[] = {&r->ready,
+                           &r->round,
+                           &r->late,
+                           &r->ending,
+                           &r->drops,
+                           &r->objects,
+                           &r->hooks,
+                           &r->signals,
+                           &r->deferred_timers,
+                           &r->parked,
+                           &r->receivers,
+                           &r->readers,
+                           &r->memory_listeners,
+                           &r->periodics,
+                           &r->futures,
+                           &r->cancelling};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon__list_init(lists[i]);
     }

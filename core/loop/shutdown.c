@@ -10,7 +10,14 @@
 
 #include "loop/engine.h"
 
-enum hook_state { HOOK_IDLE, HOOK_WAITING, HOOK_RUNNING, HOOK_DONE };
+/* One that did not ask for time stays RUNNING: it may be freed already. */
+enum hook_state {
+    HOOK_IDLE,
+    HOOK_WAITING,
+    HOOK_RUNNING,
+    HOOK_PENDING,
+    HOOK_DONE
+};
 
 /* ---- the last steps ---- */
 
@@ -74,14 +81,24 @@ static void end_objects(tenon_reactor *r)
     tenon_node *node;
     while ((node = r->objects.next) != &r->objects) {
         tenon__object *object = TENON__OF(node, tenon__object, node);
-        object->ops->end(object, r->end_status);
         tenon__list_remove(node);
+        object->ops->end(object, r->end_status); /* which may free it */
     }
 }
 
-/* Posts that were accepted are told; what else is queued is the work of
- * objects that have ended, calls and timers. */
-static void end_posts(tenon_reactor *r)
+/* Posts that were accepted and futures that are done: who waits is told. */
+static bool run_owed(tenon_reactor *r, tenon_node *node)
+{
+    if (r->async && node->run == r->async->run_waiter) {
+        node->run(r, node);
+        return true;
+    }
+    return tenon__post_run_closed(r, node);
+}
+
+/* What else is queued is the work of objects that have ended, calls and
+ * timers. */
+static void end_queues(tenon_reactor *r)
 {
     tenon_node *lists[] = {&r->round, &r->ready};
     tenon_node rest;
@@ -89,7 +106,7 @@ static void end_posts(tenon_reactor *r)
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         tenon_node *node;
         while ((node = tenon__list_pop(lists[i])) != NULL) {
-            if (!tenon__post_run_closed(r, node)) {
+            if (!run_owed(r, node)) {
                 tenon__list_push(&rest, node);
             }
         }
@@ -103,11 +120,20 @@ static void empty(tenon_node *list)
     }
 }
 
+static tenon_shutdown *hook_of(tenon_node *node)
+{
+    return TENON__OF(node, tenon_shutdown, node);
+}
+
 static void remove_hooks(tenon_reactor *r)
 {
     tenon_node *node;
     while ((node = tenon__list_pop(&r->hooks)) != NULL) {
-        TENON__OF(node, tenon_shutdown, node)->state = HOOK_IDLE;
+        hook_of(node)->state = HOOK_IDLE;
+    }
+    if (r->hook) {
+        r->hook->state = HOOK_DONE;
+        r->hook = NULL;
     }
 }
 
@@ -119,12 +145,16 @@ void tenon__finish(tenon_reactor *r)
     r->mark_ns = tenon__clock(r);
     r->lap_ns = tenon__lap(r);
     end_objects(r);
+    if (r->async) {
+        r->async->end(r, r->end_status);
+    }
     remove_hooks(r);
     tenon__signals_end(r);
     tenon__inbox_close(r);
-    end_posts(r);
+    end_queues(r);
     tenon__calls_end(r);
     tenon__timers_end(r);
+    tenon__periodics_end(r);
     tenon__watches_end(r);
     empty(&r->late);
     empty(&r->ending);
@@ -179,11 +209,6 @@ void tenon_reactor_host_gone(tenon_reactor *r)
 
 /* ---- hooks ---- */
 
-static tenon_shutdown *hook_of(tenon_node *node)
-{
-    return TENON__OF(node, tenon_shutdown, node);
-}
-
 static void report_hook(tenon_reactor *r, const tenon_shutdown *hook,
                         tenon_status status)
 {
@@ -200,7 +225,9 @@ static tenon_status call_hook(tenon_reactor *r, tenon_shutdown *hook)
     tenon__frame_leave(r, &frame);
     bool pending = status == TENON_PENDING && r->hook == hook &&
                    hook->state == HOOK_RUNNING;
-    if (!pending) {
+    if (pending) {
+        hook->state = HOOK_PENDING;
+    } else {
         r->hook = NULL;
     }
     if (status < 0) {
@@ -263,21 +290,25 @@ tenon_status tenon_reactor_on_shutdown(tenon_reactor *r, tenon_shutdown *hook,
     return TENON_OK;
 }
 
+/* One that is waited for is waited for no longer. */
 void tenon_shutdown_remove(tenon_shutdown *hook)
 {
     if (hook && hook->state == HOOK_WAITING) {
         tenon__list_remove(&hook->node);
         hook->state = HOOK_IDLE;
+    } else if (hook && hook->state == HOOK_PENDING) {
+        tenon_shutdown_done(hook);
     }
 }
 
+/* Afterwards the reactor may be gone. */
 void tenon_shutdown_done(tenon_shutdown *hook)
 {
-    if (!hook) {
+    if (!hook || (hook->state != HOOK_RUNNING && hook->state != HOOK_PENDING)) {
         return;
     }
     tenon_reactor *r = hook->reactor;
-    if (tenon__check(r) < 0 || hook->state != HOOK_RUNNING) {
+    if (tenon__check(r) < 0) {
         return;
     }
     hook->state = HOOK_DONE;
@@ -289,12 +320,14 @@ void tenon_shutdown_done(tenon_shutdown *hook)
 
 /* ---- close ---- */
 
-/* A native reactor has nobody else to run its turns. */
+/* A native reactor has nobody else to run its turns. A stop, even one of the
+ * last reference, does not end these. */
 static void wait_for_hooks(tenon_reactor *r)
 {
     tenon_turn_result result;
     r->run_active = true;
     while (r->life == TENON__HOOKS) {
+        r->stopping = false;
         if (tenon__enter(r, 1, TENON_FOREVER, &result) < 0) {
             break;
         }
@@ -304,6 +337,7 @@ static void wait_for_hooks(tenon_reactor *r)
 
 static tenon_status close_with_hooks(tenon_reactor *r)
 {
+    tenon__pin(r);
     r->life = TENON__HOOKS;
     tenon_status status = tenon_timer_start(
         &r->hook_timer, r->shutdown_timeout_ns, on_hook_timeout, r);
@@ -311,13 +345,12 @@ static tenon_status close_with_hooks(tenon_reactor *r)
         tenon__report_status(r, "shutdown", r->name, r, status);
     }
     continue_soon(r);
-    if (r->kind == TENON__NATIVE) {
-        tenon__pin(r);
+    bool native = r->kind == TENON__NATIVE;
+    if (native) {
         wait_for_hooks(r);
-        tenon__unpin(r);
-        return TENON_OK;
     }
-    return TENON_PENDING;
+    tenon__unpin(r);
+    return native ? TENON_OK : TENON_PENDING;
 }
 
 tenon_status tenon_reactor_close(tenon_reactor *r)

@@ -285,28 +285,35 @@ static bool is_unclosed(const tenon__object *object)
            !t->daemon;
 }
 
-/* One report for them all, with the names of the first few. */
-static void report_unclosed(tenon_reactor *r)
+typedef struct unclosed {
+    char text[200]; /* the names of the first few */
+    size_t len;
+} unclosed;
+
+static void add_unclosed(unclosed *all, const tenon__object *object)
 {
-    char text[200];
-    size_t count = 0;
-    size_t len = 0;
-    for (tenon_node *n = r->objects.next; n != &r->objects; n = n->next) {
-        const tenon__object *object = TENON__OF(n, const tenon__object, node);
-        if (!is_unclosed(object)) {
-            continue;
-        }
-        const tenon_transport *t =
-            TENON__OF(object, const tenon_transport, object);
-        const char *name = tenon__transport_name(t);
-        name = name ? name : t->ops->kind;
-        int wrote = snprintf(text + len, sizeof text - len, "%s%s",
-                             count++ ? ", " : "", name);
-        size_t more = wrote > 0 ? (size_t)wrote : 0;
-        len = len + more < sizeof text ? len + more : sizeof text - 1;
+    if (!is_unclosed(object)) {
+        return;
     }
-    if (count > 0) {
-        tenon_error *error = tenon__error(r, TENON_CLOSED, text, NULL);
+    const tenon_transport *t = TENON__OF(object, const tenon_transport, object);
+    const char *name = tenon__transport_name(t);
+    size_t room = sizeof all->text - all->len;
+    int wrote = snprintf(all->text + all->len, room, "%s%s",
+                         all->len > 0 ? ", " : "", name ? name : t->ops->kind);
+    size_t more = wrote > 0 ? (size_t)wrote : 0;
+    all->len += more < room ? more : room - 1;
+}
+
+/* One report for them all. `first` has just left the list of the objects. */
+static void report_unclosed(tenon_reactor *r, const tenon__object *first)
+{
+    unclosed all = {.len = 0};
+    add_unclosed(&all, first);
+    for (tenon_node *n = r->objects.next; n != &r->objects; n = n->next) {
+        add_unclosed(&all, TENON__OF(n, const tenon__object, node));
+    }
+    if (all.len > 0) {
+        tenon_error *error = tenon__error(r, TENON_CLOSED, all.text, NULL);
         tenon_reactor_report(r, "unclosed transports", error);
         tenon_error_unref(error);
     }
@@ -318,7 +325,7 @@ static void end(tenon__object *object, tenon_status status)
     tenon_transport *t = TENON__OF(object, tenon_transport, object);
     if (status == TENON_CLOSED && !t->reactor->unclosed_told) {
         t->reactor->unclosed_told = true;
-        report_unclosed(t->reactor);
+        report_unclosed(t->reactor, object);
     }
     if (!t->made) {
         tenon__transport_discard(t);

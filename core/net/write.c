@@ -249,7 +249,8 @@ static tenon_status total_of(const struct iovec *parts, size_t count,
         if (!parts[i].iov_base && parts[i].iov_len > 0) {
             return TENON_INVALID;
         }
-        if (__builtin_add_overflow(total, parts[i].iov_len, &total)) {
+        if (__builtin_add_overflow(total, parts[i].iov_len, &total) ||
+            total > PTRDIFF_MAX) {
             return TENON_LIMIT;
         }
     }

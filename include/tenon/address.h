@@ -15,6 +15,7 @@
 
 #include <tenon/status.h>
 
+/** What an address is of. */
 enum tenon_address_kind {
     TENON_ADDRESS_NONE,
     TENON_ADDRESS_TCP,
@@ -22,15 +23,16 @@ enum tenon_address_kind {
     TENON_ADDRESS_MEMORY /**< the name is in `as.local.sun_path` */
 };
 
+/** An address, by value; any part of the program may copy it. */
 typedef struct tenon_address {
-    uint32_t kind;
-    socklen_t len;
+    uint32_t kind; /**< enum tenon_address_kind */
+    socklen_t len; /**< of the member of `as` that is in use */
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
         struct sockaddr_un local;
-    } as;
+    } as; /**< by `kind`; the IP version by `as.any.sa_family` */
 } tenon_address;
 
 /** Enough for any address as text, with its end. */

@@ -19,9 +19,10 @@
 typedef void *tenon_realloc_fn(void *user, void *block, size_t old_len,
                                size_t new_len);
 
+/** An allocator; copied by whoever takes it. */
 typedef struct tenon_allocator {
-    tenon_realloc_fn *resize;
-    void *user;
+    tenon_realloc_fn *resize; /**< never NULL */
+    void *user;               /**< handed to `resize` */
 } tenon_allocator;
 
 TENON_BEGIN

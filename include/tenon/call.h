@@ -12,7 +12,9 @@
 
 #include <tenon/reactor.h>
 
+/** What a call runs, with the user pointer it was made with. */
 typedef void tenon_call_fn(void *user);
+/** Gives back what a user pointer owns. */
 typedef void tenon_free_fn(void *user);
 
 typedef struct tenon_handle {
@@ -23,17 +25,19 @@ typedef struct tenon_handle {
     uint32_t reserved;
 } tenon_handle;
 
+/** For tenon_call_options.flags. */
 enum tenon_call_flag {
     TENON_CALL_DAEMON = 1, /**< does not keep the reactor alive */
     TENON_CALL_AT = 2      /**< time_ns is a deadline, not a delay */
 };
 
+/** A call with everything that can be said of it. */
 typedef struct tenon_call_options {
     uint32_t size;
-    uint32_t flags;
-    int64_t time_ns;   /**< delay from now; <= 0: the next turn */
-    tenon_call_fn *fn; /**< never NULL */
-    void *user;
+    uint32_t flags;           /**< enum tenon_call_flag */
+    int64_t time_ns;          /**< delay from now; <= 0: the next turn */
+    tenon_call_fn *fn;        /**< never NULL */
+    void *user;               /**< for `fn` and `free_user` */
     tenon_free_fn *free_user; /**< once, at the end of the turn in which the
                                    call ran, was cancelled or dropped */
     const char *name;         /**< kept by reference; NULL is legal */
@@ -76,6 +80,7 @@ tenon_call_with(tenon_reactor *reactor, const tenon_call_options *options,
 /** Forgets the call and its user pointer at once. After it ran, or a second
  *  time: a no-op that returns TENON_OK; TENON_EXISTED when it did cancel. */
 TENON_API tenon_status tenon_handle_cancel(tenon_handle handle);
+/** Whether the call has neither run nor been cancelled. */
 TENON_API bool tenon_handle_is_pending(tenon_handle handle);
 /** The deadline; 0 for a call in the ready queue or one that is gone. */
 TENON_API int64_t tenon_handle_when(tenon_handle handle);

@@ -13,6 +13,7 @@
 #include <tenon/alloc.h>
 #include <tenon/status.h>
 
+/** An error: opaque, counted, immutable. */
 typedef struct tenon_error tenon_error;
 
 /** What an error is made of. `domain` names who speaks ("tenon", "system",
@@ -20,14 +21,14 @@ typedef struct tenon_error tenon_error;
  *  NULL; the error takes a reference of its own. */
 typedef struct tenon_error_options {
     uint32_t size;
-    tenon_status status;
-    int system_code;
-    int line;
-    const char *domain;
-    const char *file;
-    const char *message;
-    tenon_error *cause;
-    const tenon_allocator *allocator;
+    tenon_status status; /**< a failure, hence negative */
+    int system_code;     /**< an errno value, or 0 */
+    int line;            /**< of `file`; 0: not known */
+    const char *domain;  /**< see above; NULL: "tenon" */
+    const char *file;    /**< where it arose; a constant, or NULL */
+    const char *message; /**< copied; NULL: "" */
+    tenon_error *cause;  /**< may be NULL */
+    const tenon_allocator *allocator; /**< NULL: malloc and free */
 } tenon_error_options;
 
 TENON_BEGIN
@@ -43,6 +44,8 @@ TENON_API tenon_error *tenon_error_new(const tenon_error_options *options);
  *  Thread: any. */
 TENON_API tenon_error *tenon_error_of(tenon_status status, const char *message);
 
+/** Another reference, for the caller. NULL is legal.
+ *  Thread: any. */
 TENON_API tenon_error *tenon_error_ref(tenon_error *error);
 /** NULL is legal. */
 TENON_API void tenon_error_unref(tenon_error *error);
@@ -50,9 +53,13 @@ TENON_API void tenon_error_unref(tenon_error *error);
 /** Getters. NULL stands for "no error": TENON_OK, "", NULL.
  *  Thread: any. */
 TENON_API tenon_status tenon_error_status(const tenon_error *error);
+/** Who speaks. */
 TENON_API const char *tenon_error_domain(const tenon_error *error);
+/** What it says. */
 TENON_API const char *tenon_error_message(const tenon_error *error);
+/** The errno value behind it, or 0. */
 TENON_API int tenon_error_system_code(const tenon_error *error);
+/** What caused it, borrowed, or NULL. */
 TENON_API tenon_error *tenon_error_cause(const tenon_error *error);
 
 /** Writes the whole chain, as "connect failed: ECONNREFUSED ... <- ...", into

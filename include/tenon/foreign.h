@@ -20,7 +20,9 @@ TENON_BEGIN
 TENON_CHECKED TENON_API tenon_status
 tenon_foreign_new(tenon_reactor **out, const tenon_reactor_options *options);
 
-/** The descriptor to watch for readability; -1 once the reactor is closed.
+/** The descriptor to watch for readability; -1 once the reactor is closed. It
+ *  stays readable while a descriptor that was closed before its watch was
+ *  stopped has an open duplicate; that is reported once, as TENON_STALE.
  *  Ownership: the reactor's; never close it, read it or write it. */
 TENON_API int tenon_foreign_fd(const tenon_reactor *reactor);
 

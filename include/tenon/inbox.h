@@ -13,6 +13,7 @@
 #include <tenon/call.h>
 #include <tenon/node.h>
 
+/** The inbox of a reactor: opaque and counted. */
 typedef struct tenon_inbox tenon_inbox;
 typedef struct tenon_post_node tenon_post_node;
 
@@ -38,6 +39,8 @@ TENON_BEGIN
 TENON_API tenon_inbox *tenon_reactor_inbox(tenon_reactor *reactor);
 /** Thread: any. */
 TENON_API tenon_inbox *tenon_inbox_ref(tenon_inbox *inbox);
+/** Drops a reference. NULL is legal.
+ *  Thread: any. */
 TENON_API void tenon_inbox_unref(tenon_inbox *inbox);
 
 /** Prepares the memory of a post, once. */

@@ -13,12 +13,16 @@
 
 /** Who connected a UNIX socket, as the kernel noted at that moment. */
 typedef struct tenon_credentials {
-    int64_t pid;
-    uint32_t uid;
-    uint32_t gid;
+    int64_t pid;  /**< its process then; the number may be another's now */
+    uint32_t uid; /**< its effective user */
+    uint32_t gid; /**< its effective group */
 } tenon_credentials;
 
-enum tenon_tap_way { TENON_TAP_READ, TENON_TAP_WRITE };
+/** Which way the bytes go that a tap sees. */
+enum tenon_tap_way {
+    TENON_TAP_READ, /**< to the protocol */
+    TENON_TAP_WRITE /**< to the peer */
+};
 
 /** Sees bytes pass: those read before the protocol gets them, those written
  *  once the kernel has taken them, which may be inside the write. It may not
@@ -28,7 +32,7 @@ typedef void tenon_tap_fn(tenon_transport *transport, enum tenon_tap_way way,
 
 /** Keepalive of TCP, in whole seconds, at least one each. */
 typedef struct tenon_keepalive {
-    uint32_t size;
+    uint32_t size;       /**< sizeof(tenon_keepalive) */
     int64_t idle_ns;     /**< without a byte, until it is asked; 0: 60 s */
     int64_t interval_ns; /**< between questions; 0: 10 s */
     int count;           /**< unanswered, until it is lost; 0: 3 */
@@ -39,11 +43,12 @@ typedef struct tenon_keepalive {
 
 TENON_BEGIN
 
-/** The two ends. They can be read after the end of the connection too.
+/** The other end. It can be read after the end of the connection too.
  *  Errors: TENON_NOT_SUPPORTED where there is none; the system's;
  *  TENON_CLOSED when there was no memory to remember it. */
 TENON_API tenon_status tenon_transport_peer_address(
     const tenon_transport *transport, tenon_address *out);
+/** Our own end. See tenon_transport_peer_address. */
 TENON_API tenon_status tenon_transport_local_address(
     const tenon_transport *transport, tenon_address *out);
 /** Who is at the other end of a UNIX socket, after its end too.

@@ -20,6 +20,7 @@
 #include <tenon/error.h>
 #include <tenon/node.h>
 
+/** A reactor: opaque and counted. */
 typedef struct tenon_reactor tenon_reactor;
 typedef struct tenon_shutdown tenon_shutdown;
 
@@ -42,6 +43,8 @@ typedef tenon_status tenon_error_handler_fn(tenon_reactor *reactor,
 /** Told once that a closed reactor has given everything back to its host. */
 typedef void tenon_closed_fn(void *user);
 
+/** How a reactor is made. A field that is 0 or NULL has its default; so have
+ *  all, with NULL in place of the struct. */
 typedef struct tenon_reactor_options {
     uint32_t size;
     const tenon_allocator *allocator; /**< NULL: malloc and free */
@@ -52,9 +55,9 @@ typedef struct tenon_reactor_options {
     int64_t shutdown_timeout_ns; /**< for asynchronous hooks; 0: 5 s */
     size_t read_buffer_len;      /**< per depth; 0: 64 KiB */
     tenon_error_handler_fn *on_error; /**< NULL: a line on standard error */
-    void *on_error_user;
-    tenon_closed_fn *on_closed; /**< may be NULL */
-    void *on_closed_user;
+    void *on_error_user;              /**< for `on_error` */
+    tenon_closed_fn *on_closed;       /**< may be NULL */
+    void *on_closed_user;             /**< for `on_closed` */
 } tenon_reactor_options;
 
 /** What a host can do; see tenon_reactor_caps. */
@@ -70,23 +73,23 @@ enum tenon_cap {
 /** Counters since the reactor was made; see tenon_reactor_stats. */
 typedef struct tenon_stats {
     uint32_t size;
-    uint64_t turns;
-    uint64_t entries;      /**< host wake-ups, or polls when native */
-    uint64_t polls;        /**< system calls that waited or looked */
-    uint64_t events;       /**< descriptors reported by them */
-    uint64_t stale_events; /**< dropped: their watch was gone */
-    uint64_t callbacks;
-    uint64_t timers_fired;
-    uint64_t posts;
-    uint64_t slow_callbacks;
-    uint64_t budget_pauses;
-    uint64_t idle_polls; /**< came back with nothing to do */
-    int64_t longest_callback_ns;
-    size_t ready_count;
-    size_t timer_count;
-    size_t watch_count;
-    size_t transport_count;
-    size_t listener_count;
+    uint64_t turns;              /**< of any kind, empty ones too */
+    uint64_t entries;            /**< host wake-ups, or polls when native */
+    uint64_t polls;              /**< system calls that waited or looked */
+    uint64_t events;             /**< descriptors reported by them */
+    uint64_t stale_events;       /**< dropped: their watch was gone */
+    uint64_t callbacks;          /**< of users, of every kind */
+    uint64_t timers_fired;       /**< calls that were delayed, too */
+    uint64_t posts;              /**< that ran */
+    uint64_t slow_callbacks;     /**< above slow_callback_ns */
+    uint64_t budget_pauses;      /**< host wake-ups that were cut short */
+    uint64_t idle_polls;         /**< came back with nothing to do */
+    int64_t longest_callback_ns; /**< of all so far */
+    size_t ready_count;          /**< now: for the next turn */
+    size_t timer_count;          /**< now: delayed calls, too */
+    size_t watch_count;          /**< now: started ones */
+    size_t transport_count;      /**< now */
+    size_t listener_count;       /**< now */
     /** Lateness of timers: bucket i counts lags below 2^i microseconds. */
     uint64_t lag_us_log2[24];
 } tenon_stats;
@@ -115,6 +118,8 @@ TENON_BEGIN
 TENON_CHECKED TENON_API tenon_status
 tenon_reactor_new(tenon_reactor **out, const tenon_reactor_options *options);
 
+/** Another reference, for the caller.
+ *  Thread: the owner. */
 TENON_API tenon_reactor *tenon_reactor_ref(tenon_reactor *reactor);
 /** Drops a reference; the last one closes the reactor without waiting for
  *  shutdown hooks. NULL is legal.
@@ -128,6 +133,7 @@ TENON_API void tenon_reactor_unref(tenon_reactor *reactor);
  *  Reentrancy: legal from the reactor's own callbacks when attached.
  *  Errors: TENON_BUSY under tenon_run. A second call is a no-op. */
 TENON_API tenon_status tenon_reactor_close(tenon_reactor *reactor);
+/** Whether its end is over or under way, past the shutdown hooks. */
 TENON_API bool tenon_reactor_is_closed(const tenon_reactor *reactor);
 
 /** Hands the reactor to the calling thread.
@@ -158,6 +164,7 @@ TENON_CHECKED TENON_API tenon_status tenon_run_once(tenon_reactor *reactor,
 TENON_API tenon_status tenon_stop(tenon_reactor *reactor);
 /** Whether a turn or a tenon_run of this reactor is on its thread's stack. */
 TENON_API bool tenon_is_running(const tenon_reactor *reactor);
+/** Whether tenon_stop was called and no run has ended by it yet. */
 TENON_API bool tenon_is_stopping(const tenon_reactor *reactor);
 
 /** The turn's time, or the clock's outside of turns; monotonic nanoseconds.
@@ -166,17 +173,23 @@ TENON_API int64_t tenon_now(const tenon_reactor *reactor);
 
 /** Keeps the reactor alive for work that is pending elsewhere; counted. */
 TENON_API tenon_status tenon_reactor_hold(tenon_reactor *reactor);
+/** Takes one hold back.
+ *  Errors: TENON_INVALID without a hold. */
 TENON_API tenon_status tenon_reactor_release(tenon_reactor *reactor);
 /** Whether anything keeps the host's run from returning. */
 TENON_API bool tenon_reactor_alive(const tenon_reactor *reactor);
 
+/** What its host can do: enum tenon_cap. */
 TENON_API uint32_t tenon_reactor_caps(const tenon_reactor *reactor);
+/** Its name, as given in the options. */
 TENON_API const char *tenon_reactor_name(const tenon_reactor *reactor);
 /** The host's name ("native", "libuv", ...) and version ("1.44.2"). */
 TENON_API const char *tenon_reactor_host(const tenon_reactor *reactor);
+/** The version of the host that is loaded, or "". */
 TENON_API const char *tenon_reactor_host_version(const tenon_reactor *reactor);
 /** The host's own loop (uv_loop_t, event_base, GMainContext), or NULL. */
 TENON_API void *tenon_reactor_native(const tenon_reactor *reactor);
+/** Where it takes its memory from; lives as long as the reactor. */
 TENON_API const tenon_allocator *tenon_reactor_allocator(
     const tenon_reactor *reactor);
 
@@ -202,6 +215,7 @@ TENON_API void tenon_reactor_report(tenon_reactor *reactor, const char *what,
 TENON_CHECKED TENON_API tenon_status
 tenon_reactor_on_shutdown(tenon_reactor *reactor, tenon_shutdown *hook,
                           tenon_shutdown_fn *fn, void *user);
+/** Unregisters a hook that has not run yet; else a no-op. */
 TENON_API void tenon_shutdown_remove(tenon_shutdown *hook);
 /** Completes a hook that returned TENON_PENDING. */
 TENON_API void tenon_shutdown_done(tenon_shutdown *hook);

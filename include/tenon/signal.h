@@ -18,6 +18,7 @@ typedef struct tenon_signal tenon_signal;
 /** `count` deliveries since the last call, at least 1. */
 typedef void tenon_signal_fn(tenon_signal *signal, uint32_t count, void *user);
 
+/** For tenon_signal_start. */
 enum tenon_signal_flag {
     /** Also call the handler that was installed before ours. */
     TENON_SIGNAL_CHAIN = 1
@@ -37,6 +38,7 @@ struct tenon_signal {
 
 TENON_BEGIN
 
+/** Prepares a signal; needs no undoing. */
 TENON_API void tenon_signal_init(tenon_signal *signal, tenon_reactor *reactor);
 /** Handles `signo` from now on.
  *  Errors: TENON_INVALID for SIGKILL, SIGSTOP, numbers that are none and
@@ -50,6 +52,7 @@ TENON_CHECKED TENON_API tenon_status tenon_signal_start(tenon_signal *signal,
                                                         void *user);
 /** TENON_EXISTED if it was started, TENON_OK if not. */
 TENON_API tenon_status tenon_signal_stop(tenon_signal *signal);
+/** Whether it is started. */
 TENON_API bool tenon_signal_is_active(const tenon_signal *signal);
 
 /** PEP 3156's verbs: one handler per signal and reactor; a second replaces
@@ -57,6 +60,7 @@ TENON_API bool tenon_signal_is_active(const tenon_signal *signal);
  *  Errors: as tenon_signal_start. */
 TENON_CHECKED TENON_API tenon_status tenon_add_signal_handler(
     tenon_reactor *reactor, int signo, tenon_call_fn *fn, void *user);
+/** TENON_EXISTED if there was one, TENON_OK if not. */
 TENON_API tenon_status tenon_remove_signal_handler(tenon_reactor *reactor,
                                                    int signo);
 

@@ -17,7 +17,7 @@
 /** A result: 0, a positive note, or a negative failure. */
 typedef int tenon_status;
 
-/* X(NAME, VALUE, TEXT): the one list behind the enum, the names and texts. */
+/** X(NAME, VALUE, TEXT): the one list behind the enum, the names and texts. */
 #define TENON_STATUS_MAP(X)                                               \
     X(OK, 0, "success")                                                   \
     X(HIGH, 1, "accepted; the write queue is above its high mark")        \
@@ -43,8 +43,11 @@ typedef int tenon_status;
     X(BAD_ADDRESS, -10017, "not a valid address")                         \
     X(IN_USE, -10018, "the name is taken by something that is in use")    \
     X(NO_PROGRESS, -10019, "ready again and again without progress")      \
+    X(DONE, -10020, "completed already")                                  \
+    X(NOT_DONE, -10021, "not completed yet")                              \
     X(NO_MEMORY, -ENOMEM, "out of memory")
 
+/** The results that have a name of their own. */
 enum tenon_status_code {
 #define TENON_STATUS_ENUM_(name, value, text) TENON_##name = (value),
     TENON_STATUS_MAP(TENON_STATUS_ENUM_)

@@ -14,9 +14,12 @@
 #include <tenon/call.h>
 #include <tenon/error.h>
 #include <tenon/foreign.h>
+#include <tenon/future.h>
+#include <tenon/gather.h>
 #include <tenon/inbox.h>
 #include <tenon/info.h>
 #include <tenon/manual.h>
+#include <tenon/promise.h>
 #include <tenon/reactor.h>
 #include <tenon/signal.h>
 #include <tenon/status.h>

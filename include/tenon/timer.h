@@ -16,6 +16,8 @@
 typedef struct tenon_timer tenon_timer;
 typedef struct tenon_periodic tenon_periodic;
 
+/** What a timer calls. It is stopped by then: the callback may start it
+ *  again, or give its memory back. */
 typedef void tenon_timer_fn(tenon_timer *timer, void *user);
 
 struct tenon_timer {
@@ -39,6 +41,7 @@ struct tenon_timer {
 typedef tenon_status tenon_periodic_fn(tenon_periodic *periodic,
                                        uint64_t missed, void *user);
 
+/** For tenon_periodic_options.flags. */
 enum tenon_periodic_flag {
     TENON_PERIODIC_NOW = 1,     /**< first tick in the next turn */
     TENON_PERIODIC_SURVIVE = 2, /**< go on after a failure */
@@ -59,14 +62,15 @@ struct tenon_periodic {
     uint32_t state;
 };
 
+/** A periodic call. */
 typedef struct tenon_periodic_options {
     uint32_t size;
-    uint32_t flags;
-    int64_t period_ns; /**< above 0 */
-    int64_t jitter_ns; /**< each tick moves within +-this; below period/2 */
-    tenon_periodic_fn *fn;
-    void *user;
-    const char *name;
+    uint32_t flags;        /**< enum tenon_periodic_flag */
+    int64_t period_ns;     /**< above 0 */
+    int64_t jitter_ns;     /**< each tick moves within +-this; below period/2 */
+    tenon_periodic_fn *fn; /**< never NULL */
+    void *user;            /**< for `fn` */
+    const char *name;      /**< for dumps and reports; kept by reference */
 } tenon_periodic_options;
 
 TENON_BEGIN
@@ -82,13 +86,16 @@ TENON_CHECKED TENON_API tenon_status tenon_timer_start(tenon_timer *timer,
                                                        int64_t delay_ns,
                                                        tenon_timer_fn *fn,
                                                        void *user);
+/** The same, at a time of the reactor's clock. */
 TENON_CHECKED TENON_API tenon_status tenon_timer_start_at(tenon_timer *timer,
                                                           int64_t deadline_ns,
                                                           tenon_timer_fn *fn,
                                                           void *user);
 /** TENON_EXISTED if it was started, TENON_OK if not. */
 TENON_API tenon_status tenon_timer_stop(tenon_timer *timer);
+/** Whether it is started and has not fired. */
 TENON_API bool tenon_timer_is_active(const tenon_timer *timer);
+/** The deadline of a started timer, else 0. */
 TENON_API int64_t tenon_timer_when(const tenon_timer *timer);
 /** Moves the deadline of a started timer to `delay_ns` from now. */
 TENON_API tenon_status tenon_timer_reset(tenon_timer *timer, int64_t delay_ns);
@@ -105,7 +112,9 @@ TENON_API void tenon_timer_set_name(tenon_timer *timer, const char *name);
 TENON_CHECKED TENON_API tenon_status
 tenon_periodic_start(tenon_periodic *periodic, tenon_reactor *reactor,
                      const tenon_periodic_options *options);
+/** TENON_EXISTED if it was started, TENON_OK if not. No tick comes after. */
 TENON_API tenon_status tenon_periodic_stop(tenon_periodic *periodic);
+/** Whether it is started. */
 TENON_API bool tenon_periodic_is_active(const tenon_periodic *periodic);
 /** Ends a tick that returned TENON_PENDING; `status` as if returned then. */
 TENON_API tenon_status tenon_periodic_done(tenon_periodic *periodic,

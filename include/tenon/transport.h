@@ -22,6 +22,7 @@
 #include <tenon/address.h>
 #include <tenon/reactor.h>
 
+/** Moves the bytes of one connection: opaque and counted. */
 typedef struct tenon_transport tenon_transport;
 
 /** What bytes mean: a table, usually static const. Any slot may be NULL.
@@ -38,6 +39,7 @@ typedef struct tenon_protocol_ops {
      *  into, of at least 1 byte; `hint` is a good length. */
     tenon_status (*get_buffer)(void *self, tenon_transport *transport,
                                size_t hint, void **buffer, size_t *len);
+    /** `len` bytes are in the buffer that get_buffer offered. */
     tenon_status (*buffer_updated)(void *self, tenon_transport *transport,
                                    size_t len);
     /** The peer writes no more. TENON_KEEP_OPEN keeps our side open for
@@ -48,15 +50,17 @@ typedef struct tenon_protocol_ops {
                                     const tenon_error *error);
     /** The write queue is above its high mark / at or below its low one. */
     tenon_status (*pause_writing)(void *self, tenon_transport *transport);
+    /** See pause_writing. */
     tenon_status (*resume_writing)(void *self, tenon_transport *transport);
     /** A descriptor that came over a UNIX socket, before the bytes it came
      *  with. Ownership: the protocol's. Without this slot they are closed. */
     tenon_status (*fd_received)(void *self, tenon_transport *transport, int fd);
 } tenon_protocol_ops;
 
+/** A protocol of one connection: a table and what it works on. */
 typedef struct tenon_protocol {
-    const tenon_protocol_ops *ops;
-    void *self;
+    const tenon_protocol_ops *ops; /**< must outlive the connection */
+    void *self;                    /**< handed to each of its functions */
 } tenon_protocol;
 
 /** Makes the protocol of a new connection, before connection_made. A negative
@@ -67,8 +71,8 @@ typedef tenon_status tenon_build_fn(void *user, tenon_transport *transport,
 /** Where protocols come from; a value. */
 typedef struct tenon_factory {
     tenon_build_fn *build; /**< NULL: `shared` for every connection */
-    void *user;
-    tenon_protocol shared;
+    void *user;            /**< for `build` */
+    tenon_protocol shared; /**< used without `build` */
 } tenon_factory;
 
 /** A factory that gives every connection the same table and a NULL self. */
@@ -91,8 +95,8 @@ static inline tenon_factory tenon_factory_with(tenon_build_fn *build,
 
 /** Write limits: 64 KiB high, 16 KiB low, 16 MiB hard. */
 #define TENON_HIGH_DEFAULT ((size_t)65536)
-#define TENON_LOW_DEFAULT  ((size_t)16384)
-#define TENON_HARD_DEFAULT ((size_t)16777216)
+#define TENON_LOW_DEFAULT  ((size_t)16384)    /**< see TENON_HIGH_DEFAULT */
+#define TENON_HARD_DEFAULT ((size_t)16777216) /**< see TENON_HIGH_DEFAULT */
 /** "Derive it from the other one", for tenon_transport_set_write_limits. */
 #define TENON_LIMIT_AUTO SIZE_MAX
 
@@ -101,6 +105,7 @@ TENON_BEGIN
 /** Counted. The reactor holds a reference from before connection_made until
  *  after connection_lost; dropping yours never closes. NULL is legal. */
 TENON_API tenon_transport *tenon_transport_ref(tenon_transport *transport);
+/** Drops a reference. */
 TENON_API void tenon_transport_unref(tenon_transport *transport);
 
 /** Sends `len` bytes, in order after all before; what the kernel does not take
@@ -119,6 +124,7 @@ TENON_API tenon_status tenon_transport_writev(tenon_transport *transport,
 /** Ends our side once all is sent; twice is a no-op.
  *  Errors: TENON_CLOSED, TENON_NOT_SUPPORTED. */
 TENON_API tenon_status tenon_transport_write_eof(tenon_transport *transport);
+/** Whether this kind of transport can end one side only. */
 TENON_API bool tenon_transport_can_write_eof(const tenon_transport *transport);
 
 /** Stops reading at once, sends what is queued, then connection_lost(NULL) in
@@ -150,7 +156,9 @@ TENON_API bool tenon_transport_is_closing(const tenon_transport *transport);
 /** Both idempotent. What arrives meanwhile, end of file too, is delivered
  *  after resume, in order. */
 TENON_API tenon_status tenon_transport_pause_reading(tenon_transport *t);
+/** See tenon_transport_pause_reading. */
 TENON_API tenon_status tenon_transport_resume_reading(tenon_transport *t);
+/** Whether it is open, not paused, and end of file has not come. */
 TENON_API bool tenon_transport_is_reading(const tenon_transport *transport);
 
 /** Gives the connection to another protocol, from the next callback on. The
@@ -161,6 +169,7 @@ TENON_API bool tenon_transport_is_reading(const tenon_transport *transport);
  *  Source: asyncio's Transport.set_protocol. */
 TENON_API tenon_status tenon_transport_set_protocol(tenon_transport *transport,
                                                     tenon_protocol protocol);
+/** The present one; empty until the factory has built it. */
 TENON_API tenon_protocol
 tenon_transport_protocol(const tenon_transport *transport);
 /** Puts bytes back: they are delivered, in a later callback, before all that
@@ -177,6 +186,7 @@ TENON_API tenon_status tenon_transport_unread(tenon_transport *transport,
  *  Source: PEP 3156 set_write_buffer_limits. */
 TENON_API tenon_status tenon_transport_set_write_limits(
     tenon_transport *transport, size_t high, size_t low);
+/** The limits in force. Either out may be NULL. */
 TENON_API void tenon_transport_get_write_limits(const tenon_transport *t,
                                                 size_t *high, size_t *low);
 /** A write is refused, whole, when the queue is above high already and the sum
@@ -187,8 +197,10 @@ tenon_transport_set_hard_limit(tenon_transport *transport, size_t hard);
 TENON_API size_t
 tenon_transport_write_queue_len(const tenon_transport *transport);
 
+/** The reactor it belongs to, borrowed. */
 TENON_API tenon_reactor *tenon_transport_reactor(
     const tenon_transport *transport);
+/** A daemon does not keep the reactor alive. */
 TENON_API void tenon_transport_set_daemon(tenon_transport *transport,
                                           bool daemon);
 

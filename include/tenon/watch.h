@@ -16,6 +16,7 @@
 
 typedef struct tenon_watch tenon_watch;
 
+/** What to watch for, and what was seen. */
 enum tenon_event {
     TENON_READ = 1,
     TENON_WRITE = 2,
@@ -29,6 +30,7 @@ enum tenon_event {
     TENON_STALE_WATCH = 16
 };
 
+/** Told of `events` (enum tenon_event); may stop the watch and free it. */
 typedef void tenon_watch_fn(tenon_watch *watch, uint32_t events, void *user);
 
 struct tenon_watch {
@@ -48,14 +50,16 @@ struct tenon_watch {
     uint8_t reserved;
 };
 
+/** A started watch, as it is shown; valid during the visit. */
 typedef struct tenon_watch_info {
     uint32_t size;
-    int fd;
-    uint32_t interest;
-    const char *name;
-    const tenon_watch *watch;
+    int fd;                   /**< what is watched */
+    uint32_t interest;        /**< enum tenon_event */
+    const char *name;         /**< or NULL */
+    const tenon_watch *watch; /**< for identity */
 } tenon_watch_info;
 
+/** Shown each watch in turn. */
 typedef void tenon_watch_visit_fn(const tenon_watch_info *info, void *user);
 
 TENON_BEGIN
@@ -76,8 +80,11 @@ TENON_CHECKED TENON_API tenon_status tenon_watch_start(tenon_watch *watch,
 /** Takes effect in the kernel before it returns; the descriptor may be closed
  *  and the memory reused at once. TENON_EXISTED if it was started. */
 TENON_API tenon_status tenon_watch_stop(tenon_watch *watch);
+/** Whether it is started. */
 TENON_API bool tenon_watch_is_active(const tenon_watch *watch);
+/** A daemon does not keep the reactor alive. Before or after start. */
 TENON_API tenon_status tenon_watch_set_daemon(tenon_watch *watch, bool daemon);
+/** For dumps and reports; kept by reference. */
 TENON_API void tenon_watch_set_name(tenon_watch *watch, const char *name);
 
 /** PEP 3156's verbs: one reader and one writer per descriptor. Adding a second
@@ -87,10 +94,13 @@ TENON_API void tenon_watch_set_name(tenon_watch *watch, const char *name);
 TENON_CHECKED TENON_API tenon_status tenon_add_reader(tenon_reactor *reactor,
                                                       int fd, tenon_call_fn *fn,
                                                       void *user);
+/** As tenon_add_reader, for writability. */
 TENON_CHECKED TENON_API tenon_status tenon_add_writer(tenon_reactor *reactor,
                                                       int fd, tenon_call_fn *fn,
                                                       void *user);
+/** See tenon_add_reader. */
 TENON_API tenon_status tenon_remove_reader(tenon_reactor *reactor, int fd);
+/** See tenon_add_reader. */
 TENON_API tenon_status tenon_remove_writer(tenon_reactor *reactor, int fd);
 
 /** Shows every started watch to `fn`, which must not change any. */

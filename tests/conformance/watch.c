@@ -347,6 +347,46 @@ static void w11_no_interest_no_hangup(void)
     close_pair();
 }
 
+/* The kernel goes on reporting a descriptor that was closed too early while a
+ * duplicate is open. That ends, or where it cannot, is told. */
+static void w08_a_duplicate_does_not_spin(void)
+{
+    tenon_watch watch;
+    tenon_watch other;
+    int others[2];
+    open_pair();
+    memcpy(others, pair, sizeof others);
+    open_pair();
+    start_watch(&watch, pair[0], TENON_READ, "dead");
+    start_watch(&other, others[0], TENON_READ | TENON_ONESHOT, "live");
+    rig_settle();
+    int copy = dup(pair[0]);
+    close_fd(&pair[0]);
+    put(pair[1], "x");
+    REQUIRE_STATUS(tenon_watch_stop(&watch), TENON_EXISTED);
+    uint64_t before = rig_stats().stale_events;
+    int64_t end_ns = tenon_now(rig.reactor) + MS(20);
+    while (tenon_now(rig.reactor) < end_ns && !rig.reports) {
+        rig_iterate(MS(20));
+    }
+    if (rig.reports) {
+        REQUIRE_EQ(rig.report_status, TENON_STALE);
+        rig.reports = 0;
+        close_fd(&copy);
+    } else {
+        REQUIRE(rig_stats().stale_events - before <= 4);
+    }
+    REQUIRE_NOTES("");
+    put(others[1], "x");
+    later(MS(5), note_call, "timer", NULL);
+    PUMP_UNTIL(noted("liver") && noted("timer"));
+    tenon_watch_stop(&other);
+    close_fd(&copy);
+    close_fd(&pair[1]);
+    memcpy(pair, others, sizeof others);
+    close_pair();
+}
+
 /* ---- beyond the lines ---- */
 
 static void several_per_descriptor(void)
@@ -442,6 +482,8 @@ static const rig_case cases[] = {
      w08_a_reused_number_is_live, 0},
     {"W08b", "a number reused inside a batch is not confused",
      w08_a_number_reused_inside_a_batch, 0},
+    {"W08c", "a duplicate of what was closed too early does not spin",
+     w08_a_duplicate_does_not_spin, 0},
     {"W09", "a transport's descriptor is refused",
      w09_owned_descriptors_are_refused, 0},
     {"W10", "bad descriptors are refused", w10_bad_descriptors_are_refused, 0},

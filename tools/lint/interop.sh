@@ -2,7 +2,7 @@
 # Copyright (c) The Tenon authors
 # SPDX-License-Identifier: MIT
 # Each test that INTEROP.md gives for a lifetime clause exists, and so does
-# each function, option and constant of ours that it or README.md names.
+# each function, option and constant of ours that a page names.
 . "$(dirname -- "$0")/../lint-lib.sh"
 
 files 'tests/*.c' 'adapters/*/tests/*.c' >"$tmp/files"
@@ -24,7 +24,9 @@ xargs grep -hoE '\b(tenon|TENON)_[A-Za-z0-9_]+' <"$tmp/headers" >"$tmp/all"
 # What X-macros make: TENON_OK from X(OK, 0, ...).
 sed -n 's/^ *X(\([A-Z_]*\),.*/TENON_\1/p' include/tenon/status.h >>"$tmp/all"
 sort -u "$tmp/all" >"$tmp/words"
-cat INTEROP.md README.md | grep -oE '\b(tenon|TENON)_[A-Za-z0-9_]+' |
+files README.md INTEROP.md 'docs/*.md' 'adapters/*/README.md' |
+  grep -v '^docs/adr/' >"$tmp/pages" # those speak of what might be, too
+xargs cat <"$tmp/pages" | grep -oE '\b(tenon|TENON)_[A-Za-z0-9_]+' |
   grep -v '_$' | sort -u | comm -23 - "$tmp/words" |
-  sed 's/^/INTEROP.md or README.md: no header has /' >>"$tmp/found"
+  sed 's/^/a page names what no header has: /' >>"$tmp/found"
 verdict "$tmp/found" "$(count "$tmp/named") tests named" 'names of nothing'

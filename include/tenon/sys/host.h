@@ -53,7 +53,13 @@ typedef struct tenon_host_ops {
     /** Only for a loop that Tenon made: run until `stop`, or, once, waiting
      *  at most `max_wait_ns` (0: just look; TENON_FOREVER: until `stop`). */
     tenon_status (*run)(void *host, int64_t max_wait_ns);
+    /** Makes `run` return; from a callback of the loop. */
     void (*stop)(void *host);
+    /** Stops watching the descriptor, or begins again: in between, the engine
+     *  puts another one behind its number. NULL: it never does, and a
+     *  descriptor that was closed while a duplicate of it stays open, before
+     *  its watch was stopped, may wake the host for ever. */
+    void (*set_watched)(void *host, bool watched);
 } tenon_host_ops;
 
 TENON_BEGIN

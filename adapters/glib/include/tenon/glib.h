@@ -14,6 +14,7 @@
 
 #include <tenon/reactor.h>
 
+/** How a reactor sits in a context. */
 typedef struct tenon_glib_options {
     uint32_t size;
     /** Of the source; 0 is G_PRIORITY_DEFAULT. After a spent budget the

@@ -1,0 +1,165 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Groups. A child is not held while it is waited for: one that everybody else
+ * has dropped is then cancelled, which the group hears, instead of being kept
+ * for ever by who waits for it. What was heard is held, for its value.
+ */
+
+#include "async/group.h"
+
+static size_t block_len(size_t count)
+{
+    return sizeof(tenon__group) + count * sizeof(tenon__group_child);
+}
+
+void tenon__group_free(tenon_future *f)
+{
+    tenon__group *g = tenon__group_of(f);
+    (void)tenon_timer_stop(&g->timer);
+    for (size_t i = 0; i < g->count; i++) {
+        tenon_future_unref(g->children[i].future);
+    }
+    tenon__free(&f->reactor->allocator, g, block_len(g->count));
+}
+
+void tenon__group_settle(tenon__group *g)
+{
+    if (g->holds_itself && g->unheard == 0 &&
+        !tenon__future_pending(&g->future)) {
+        g->holds_itself = false;
+        tenon_future_unref(&g->future);
+    }
+}
+
+static void on_child(tenon_waiter *w, tenon_future *f, void *user)
+{
+    tenon__group *g = user;
+    tenon__group_child *child = TENON__OF(w, tenon__group_child, waiter);
+    bool gone = f->flags & TENON__FUTURE_GONE;
+    child->future = gone ? NULL : tenon_future_ref(f);
+    g->unheard--;
+    g->ops->heard(g, f, (size_t)(child - g->children));
+    tenon__group_settle(g);
+}
+
+static bool fits(const tenon_reactor *r, tenon_future *const *futures,
+                 size_t count)
+{
+    size_t len;
+    if (__builtin_mul_overflow(count, sizeof(tenon__group_child), &len) ||
+        __builtin_add_overflow(len, sizeof(tenon__group), &len) ||
+        (count > 0 && !futures)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!futures[i] || futures[i]->reactor != r) {
+            return false;
+        }
+    }
+    return true;
+}
+
+tenon_status tenon__group_new(tenon_reactor *r, tenon_future *const *futures,
+                              size_t count, const tenon__group_ops *ops,
+                              tenon__group **out)
+{
+    tenon_status status = tenon__check(r);
+    if (status < 0 || !fits(r, futures, count)) {
+        return status < 0 ? status : TENON_INVALID;
+    }
+    tenon__group *g = tenon__alloc(&r->allocator, block_len(count));
+    if (!g) {
+        return TENON_NO_MEMORY;
+    }
+    tenon__future_setup(&g->future, r, &ops->kind,
+                        count ? futures[0]->site : NULL);
+    tenon_timer_init(&g->timer, r);
+    g->ops = ops;
+    g->count = count;
+    g->unheard = count;
+    g->winner = SIZE_MAX;
+    g->holds_itself = true;
+    tenon_future_ref(&g->future);
+    for (size_t i = 0; i < count; i++) {
+        tenon__group_child *child = &g->children[i];
+        tenon__waiter_add(&child->waiter, futures[i], on_child, g);
+    }
+    *out = g;
+    return TENON_OK;
+}
+
+void tenon__group_detach(tenon__group *g)
+{
+    (void)tenon_timer_stop(&g->timer);
+    for (size_t i = 0; i < g->count; i++) {
+        tenon__group_child *child = &g->children[i];
+        if (child->waiter.future) {
+            child->future = tenon_future_ref(child->waiter.future);
+            (void)tenon_waiter_remove(&child->waiter);
+        }
+    }
+    g->unheard = 0;
+}
+
+/* A child's canceller, and the child's end, may come back to us. */
+void tenon__group_cancel_children(tenon__group *g, tenon_error *error)
+{
+    tenon_future_ref(&g->future);
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->children[i].waiter.future) {
+            tenon__future_cancel(g->children[i].waiter.future, error);
+        }
+    }
+    tenon_future_unref(&g->future);
+}
+
+bool tenon__group_may_cancel(tenon_future *f)
+{
+    const tenon__group *g = tenon__group_of(f);
+    for (size_t i = 0; i < g->count; i++) {
+        const tenon_future *child = g->children[i].waiter.future;
+        if (child && tenon__future_pending(child)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tenon__group_pass_on(tenon_future *f)
+{
+    tenon__group *g = tenon__group_of(f);
+    tenon__group_cancel_children(g, f->error);
+    tenon__group_settle(g);
+}
+
+/* ---- public ---- */
+
+static const tenon__group *as_group(const tenon_future *f)
+{
+    bool is = f && f->kind->free == tenon__group_free;
+    return is ? (const tenon__group *)(const void *)f : NULL;
+}
+
+size_t tenon_gather_count(const tenon_future *f)
+{
+    const tenon__group *g = as_group(f);
+    return g ? g->count : 0;
+}
+
+tenon_future *tenon_gather_child(const tenon_future *f, size_t index)
+{
+    const tenon__group *g = as_group(f);
+    if (!g || index >= g->count) {
+        return NULL;
+    }
+    const tenon__group_child *child = &g->children[index];
+    return child->waiter.future ? child->waiter.future : child->future;
+}
+
+size_t tenon_gather_winner(const tenon_future *f)
+{
+    const tenon__group *g = as_group(f);
+    return g ? g->winner : SIZE_MAX;
+}
