@@ -22,10 +22,15 @@ typedef struct place {
     bool shared; /* the reactor's read buffer */
 } place;
 
+static bool may_deliver(const tenon_transport *t)
+{
+    return t->state == TENON__OPENED || t->state == TENON__BROKEN;
+}
+
 bool tenon__transport_readable(const tenon_transport *t)
 {
     return t->made && !t->opening && !t->paused && !t->eof_seen &&
-           (t->state == TENON__OPENED || t->state == TENON__BROKEN);
+           may_deliver(t);
 }
 
 static bool offers_memory(const tenon_transport *t)
@@ -102,7 +107,7 @@ static void deliver_fds(tenon_transport *t)
     t->extra->arrived = 0;
     for (uint32_t i = 0; i < count; i++) {
         tenon__notice notice = {.tell = TENON__FD, .fd = fds[i]};
-        if (t->state < TENON__LOST && TENON__PROTOCOL_HAS(t, fd_received)) {
+        if (may_deliver(t) && TENON__PROTOCOL_HAS(t, fd_received)) {
             (void)tenon__transport_tell(t, &notice);
         } else {
             tenon__fd_close(t->reactor, NULL, fds[i]);
@@ -118,7 +123,7 @@ static void pass_on(tenon_transport *t, const place *from, size_t len)
     if (t->extra && t->extra->arrived > 0) {
         deliver_fds(t);
     }
-    if (t->state != TENON__OPENED && t->state != TENON__BROKEN) {
+    if (!may_deliver(t)) {
         return;
     }
     bool same = asked.ops == t->protocol.ops && asked.self == t->protocol.self;
