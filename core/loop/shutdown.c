@@ -27,6 +27,7 @@ static void fini(tenon_reactor *r)
     tenon__calls_fini(r);
     tenon_inbox_unref(r->inbox);
     tenon__free(&allocator, r->read_buffer, r->read_buffer_len);
+    tenon__free(&allocator, r->spare_chunk, r->spare_chunk_len);
     tenon__free(&allocator, r->name_block, r->name_len);
     tenon__free(&allocator, r, sizeof *r);
 }

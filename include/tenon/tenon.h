@@ -17,6 +17,7 @@
 #include <tenon/future.h>
 #include <tenon/gather.h>
 #include <tenon/inbox.h>
+#include <tenon/info.h>
 #include <tenon/manual.h>
 #include <tenon/promise.h>
 #include <tenon/reactor.h>
@@ -26,5 +27,6 @@
 #include <tenon/timer.h>
 #include <tenon/transport.h>
 #include <tenon/watch.h>
+#include <tenon/write.h>
 
 #endif
