@@ -184,6 +184,9 @@ struct tenon_reactor {
     tenon_inbox *inbox;
     void *read_buffer; /* a spare one, or NULL */
     size_t read_buffer_len;
+    void *spare_chunk; /* of core/net's queues, or NULL */
+    size_t spare_chunk_len;
+    bool unclosed_told; /* of transports that the end found open */
     tenon_node readers; /* of add_reader and add_writer */
     tenon_node parked;  /* listeners waiting for a descriptor */
     tenon_timer hook_timer;

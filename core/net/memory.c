@@ -34,11 +34,6 @@ static memory *memory_of(tenon_transport *t)
     return (memory *)(void *)t;
 }
 
-static const tenon_allocator *allocator_of(const memory *m)
-{
-    return &m->base.reactor->allocator;
-}
-
 static size_t room_of(const memory *m)
 {
     return m->capacity > m->inbox.len ? m->capacity - m->inbox.len : 0;
@@ -75,8 +70,7 @@ static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
     for (size_t i = 0; i < count && sent < room; i++) {
         struct iovec part = parts[i];
         part.iov_len = part.iov_len < room - sent ? part.iov_len : room - sent;
-        if (tenon__queue_add(&m->peer->inbox, allocator_of(m), &part, 1, 0) <
-            0) {
+        if (tenon__queue_add(&m->peer->inbox, t->reactor, &part, 1, 0) < 0) {
             break;
         }
         sent += part.iov_len;
@@ -94,7 +88,7 @@ static ssize_t receive(tenon_transport *t, void *buffer, size_t len)
         return m->reset ? -ECONNRESET : m->eof ? 0 : -EAGAIN;
     }
     size_t chunk = next_chunk(m);
-    size_t got = tenon__queue_take(&m->inbox, allocator_of(m), buffer,
+    size_t got = tenon__queue_take(&m->inbox, t->reactor, buffer,
                                    chunk < len ? chunk : len);
     if (has_input(m)) {
         tenon__transport_post(t, TENON_READ);
@@ -131,7 +125,7 @@ static void release(tenon_transport *t, bool reset)
 {
     memory *m = memory_of(t);
     memory *peer = m->peer;
-    tenon__queue_clear(&m->inbox, allocator_of(m));
+    tenon__queue_clear(&m->inbox, t->reactor, NULL, TENON_OK);
     m->peer = NULL;
     if (peer) {
         peer->eof = true;

@@ -31,6 +31,8 @@ static tenon_status call(tenon_transport *t, tenon__notice *n)
         return ops->connection_lost(self, t, n->error);
     case TENON__PAUSE:
         return ops->pause_writing(self, t);
+    case TENON__FD:
+        return ops->fd_received(self, t, n->fd);
     case TENON__RESUME:
     default:
         return ops->resume_writing(self, t);
@@ -54,6 +56,8 @@ static bool has_slot(const tenon_transport *t, enum tenon__tell tell)
         return TENON__PROTOCOL_HAS(t, connection_lost);
     case TENON__PAUSE:
         return TENON__PROTOCOL_HAS(t, pause_writing);
+    case TENON__FD:
+        return TENON__PROTOCOL_HAS(t, fd_received);
     case TENON__RESUME:
     default:
         return TENON__PROTOCOL_HAS(t, resume_writing);
@@ -70,7 +74,7 @@ static void settle(tenon_transport *t)
         t->owes = false;
         tenon__transport_owe(t);
     }
-    if (t->owes_late && t->state == TENON__OPENED) {
+    if (t->owes_late && t->state < TENON__LOST) {
         tenon__late_push(t->reactor, &t->late);
     }
     t->owes_late = false;
@@ -85,9 +89,10 @@ static void on_failure(tenon_transport *t, const tenon__notice *n,
                        tenon_status status)
 {
     static const char *const whats[] = {
-        "connection_made", "data_received", "get_buffer",
-        "buffer_updated",  "eof_received",  "connection_lost",
-        "pause_writing",   "resume_writing"}; /* ORDER tenon__tell */
+        "connection_made", "data_received",  "get_buffer",
+        "buffer_updated",  "eof_received",   "connection_lost",
+        "pause_writing",   "resume_writing", "fd_received"};
+    /* ORDER tenon__tell */
     if (only_echoes_closed(t, status)) {
         return;
     }
@@ -99,21 +104,61 @@ static void on_failure(tenon_transport *t, const tenon__notice *n,
     }
 }
 
+void tenon__transport_enter(tenon_transport *t, tenon__frame *frame,
+                            const char *what)
+{
+    tenon_transport_ref(t);
+    tenon__frame_enter(t->reactor, frame, t, what, tenon__transport_name(t));
+}
+
+void tenon__transport_leave(tenon_transport *t)
+{
+    settle(t);
+    tenon_transport_unref(t);
+}
+
 tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *n)
 {
     tenon_status status = TENON_OK;
     if (has_slot(t, n->tell)) {
         tenon__frame frame;
-        tenon_transport_ref(t);
-        tenon__frame_enter(t->reactor, &frame, t, "transport",
-                           tenon__transport_name(t));
+        tenon__transport_enter(t, &frame, "transport");
         status = call(t, n);
         tenon__frame_leave(t->reactor, &frame);
         if (status < 0) {
             on_failure(t, n, status);
         }
-        settle(t);
-        tenon_transport_unref(t);
+        tenon__transport_leave(t);
     }
     return status;
+}
+
+/* ---- public ---- */
+
+tenon_status tenon_transport_set_protocol(tenon_transport *t,
+                                          tenon_protocol protocol)
+{
+    tenon_status status = tenon__check_thread(t->reactor);
+    if (status < 0) {
+        return status;
+    }
+    if (t->state == TENON__GONE) {
+        return TENON_CLOSED;
+    }
+    if (!protocol.ops || !t->made) {
+        return TENON_INVALID;
+    }
+    t->protocol = protocol;
+    /* Whatever the other one was told, this one knows of nothing. */
+    t->told_pause = false;
+    t->owes_pause = t->above;
+    if (t->above && t->state == TENON__OPENED) {
+        tenon__late_push(t->reactor, &t->late);
+    }
+    return TENON_OK;
+}
+
+tenon_protocol tenon_transport_protocol(const tenon_transport *t)
+{
+    return t->build ? (tenon_protocol){NULL, NULL} : t->protocol;
 }

@@ -11,6 +11,8 @@
 
 #include "net/transport.h"
 
+#include <string.h>
+
 enum { READS_MAX = 32, BYTES_MAX = 262144 };
 
 /* What one read goes into, and whose it is. */
@@ -20,10 +22,15 @@ typedef struct place {
     bool shared; /* the reactor's read buffer */
 } place;
 
+static bool may_deliver(const tenon_transport *t)
+{
+    return t->state == TENON__OPENED || t->state == TENON__BROKEN;
+}
+
 bool tenon__transport_readable(const tenon_transport *t)
 {
     return t->made && !t->opening && !t->paused && !t->eof_seen &&
-           (t->state == TENON__OPENED || t->state == TENON__BROKEN);
+           may_deliver(t);
 }
 
 static bool offers_memory(const tenon_transport *t)
@@ -36,10 +43,12 @@ static bool offers_memory(const tenon_transport *t)
  * reading is over. */
 static bool take_offered(tenon_transport *t, place *out)
 {
+    tenon_protocol asked = t->protocol;
     tenon__notice notice = {.tell = TENON__GET_BUFFER,
                             .len = t->reactor->read_buffer_len};
     tenon_status status = tenon__transport_tell(t, &notice);
-    if (status < 0 || !tenon__transport_readable(t)) {
+    bool same = asked.ops == t->protocol.ops && asked.self == t->protocol.self;
+    if (status < 0 || !same || !tenon__transport_readable(t)) {
         return false;
     }
     if (!notice.buffer || notice.len == 0) {
@@ -88,6 +97,65 @@ static void on_eof(tenon_transport *t)
     tenon__transport_drained(t);
 }
 
+/* Descriptors that came with this read go before its bytes. Whoever is left
+ * over, because the protocol has no use for it or is gone, is closed. */
+static void deliver_fds(tenon_transport *t)
+{
+    int fds[TENON_FDS_MAX];
+    uint32_t count = t->extra->arrived;
+    memcpy(fds, t->extra->fds, sizeof fds);
+    t->extra->arrived = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        tenon__notice notice = {.tell = TENON__FD, .fd = fds[i]};
+        if (may_deliver(t) && TENON__PROTOCOL_HAS(t, fd_received)) {
+            (void)tenon__transport_tell(t, &notice);
+        } else {
+            tenon__fd_close(t->reactor, NULL, fds[i]);
+        }
+    }
+}
+
+/* Delivers what was read. Taking the descriptors before it, the protocol may
+ * have paused, ended the connection or given it to another one. */
+static void pass_on(tenon_transport *t, const place *from, size_t len)
+{
+    tenon_protocol asked = t->protocol;
+    if (t->extra && t->extra->arrived > 0) {
+        deliver_fds(t);
+    }
+    if (!may_deliver(t)) {
+        return;
+    }
+    bool same = asked.ops == t->protocol.ops && asked.self == t->protocol.self;
+    if (same && !t->paused) {
+        deliver(t, from, len);
+    } else if (tenon_transport_unread(t, from->bytes, len) < 0) {
+        tenon__transport_lose_status(t, TENON_NO_MEMORY, "reading");
+    }
+}
+
+static size_t unread_len(const tenon_transport *t)
+{
+    return t->extra ? t->extra->unread.len : 0;
+}
+
+/* What was put back comes first. */
+static ssize_t receive(tenon_transport *t, const place *to)
+{
+    if (unread_len(t) > 0) {
+        return (ssize_t)tenon__queue_take(&t->extra->unread, t->reactor,
+                                          to->bytes, to->len);
+    }
+    ssize_t got = t->ops->receive(t, to->bytes, to->len);
+    if (got > 0 && t->extra) {
+        tenon__transport_touch(t);
+        if (t->extra->tap) {
+            tenon__transport_tapped(t, TENON_TAP_READ, to->bytes, (size_t)got);
+        }
+    }
+    return got;
+}
+
 /* One read and its delivery. Returns the bytes; 0 when this was the last one
  * for now, in which case `progress` tells whether it brought anything. */
 static size_t read_once(tenon_transport *t, bool *progress)
@@ -97,9 +165,10 @@ static size_t read_once(tenon_transport *t, bool *progress)
         *progress = true;
         return 0;
     }
-    ssize_t got = t->ops->receive(t, to.bytes, to.len);
+    bool again = unread_len(t) > 0; /* behind that, nobody looked yet */
+    ssize_t got = receive(t, &to);
     if (got > 0) {
-        deliver(t, &to, (size_t)got);
+        pass_on(t, &to, (size_t)got);
     }
     if (to.shared) {
         tenon__buffer_give(t->reactor, to.bytes);
@@ -110,7 +179,16 @@ static size_t read_once(tenon_transport *t, bool *progress)
     } else if (got < 0 && got != -EAGAIN) {
         tenon__transport_lose_status(t, (tenon_status)got, "reading");
     }
-    return got > 0 && (size_t)got == to.len ? (size_t)got : 0;
+    again = again || unread_len(t) > 0;
+    return got > 0 && ((size_t)got == to.len || again) ? (size_t)got : 0;
+}
+
+/* The poller knows nothing of bytes that were put back. */
+static void go_on_later(tenon_transport *t)
+{
+    if (unread_len(t) > 0 && tenon__transport_readable(t)) {
+        tenon__transport_post(t, TENON_READ);
+    }
 }
 
 bool tenon__transport_read(tenon_transport *t)
@@ -127,6 +205,7 @@ bool tenon__transport_read(tenon_transport *t)
         }
         total += got;
     }
+    go_on_later(t);
     return progress;
 }
 
@@ -140,6 +219,9 @@ static tenon_status set_paused(tenon_transport *t, bool paused)
     }
     t->paused = paused;
     tenon__transport_update(t);
+    if (t->state == TENON__OPENED) {
+        go_on_later(t);
+    }
     return TENON_OK;
 }
 
@@ -151,6 +233,26 @@ tenon_status tenon_transport_pause_reading(tenon_transport *t)
 tenon_status tenon_transport_resume_reading(tenon_transport *t)
 {
     return set_paused(t, false);
+}
+
+tenon_status tenon_transport_unread(tenon_transport *t, const void *data,
+                                    size_t len)
+{
+    tenon_status status = tenon__check(t->reactor);
+    if (status == TENON_OK && (t->eof_seen || (t->state != TENON__OPENED &&
+                                               t->state != TENON__BROKEN))) {
+        status = TENON_CLOSED;
+    }
+    if (status < 0 || len == 0) {
+        return status;
+    }
+    tenon__extra *extra = tenon__transport_extra(t);
+    status = extra ? tenon__queue_push(&extra->unread, t->reactor, data, len)
+                   : TENON_NO_MEMORY;
+    if (status == TENON_OK && t->state == TENON__OPENED) {
+        tenon__transport_post(t, TENON_READ);
+    }
+    return status;
 }
 
 bool tenon_transport_is_reading(const tenon_transport *t)

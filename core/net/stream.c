@@ -11,7 +11,12 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/sendfile.h>
 #include <tenon/stream.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/address.h"
@@ -34,9 +39,9 @@ static int fd_of(const tenon_transport *t)
     return ((const stream *)(const void *)t)->watch.fd;
 }
 
-static void set_int(int fd, int level, int option, int value)
+static bool set_int(int fd, int level, int option, int value)
 {
-    (void)setsockopt(fd, level, option, &value, sizeof value);
+    return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
 static int get_int(int fd, int level, int option)
@@ -77,6 +82,121 @@ static ssize_t receive(tenon_transport *t, void *buffer, size_t len)
         got = recv(fd_of(t), buffer, len, 0);
     } while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
+}
+
+/* Kernels send SIGPIPE for a sendfile that finds the peer gone, whatever we
+ * ask for; nobody but us is to see it. */
+static ssize_t send_file_quietly(int socket, int fd, off_t offset, size_t len)
+{
+    static const struct timespec now = {0, 0};
+    sigset_t only_pipe;
+    sigset_t before;
+    sigset_t pending;
+    sigemptyset(&only_pipe);
+    sigaddset(&only_pipe, SIGPIPE);
+    sigemptyset(&pending);
+    pthread_sigmask(SIG_BLOCK, &only_pipe, &before);
+    bool was_blocked = sigismember(&before, SIGPIPE) == 1;
+    if (was_blocked) {
+        sigpending(&pending);
+    }
+    ssize_t sent = sendfile(socket, fd, &offset, len);
+    int error = errno;
+    if (sent < 0 && error == EPIPE && sigismember(&pending, SIGPIPE) != 1) {
+        (void)sigtimedwait(&only_pipe, NULL, &now);
+    }
+    if (!was_blocked) {
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    errno = error;
+    return sent;
+}
+
+static ssize_t send_file(tenon_transport *t, int fd, off_t offset, size_t len)
+{
+    ssize_t sent;
+    do {
+        sent = send_file_quietly(fd_of(t), fd, offset, len);
+    } while (sent < 0 && errno == EINTR);
+    /* The end of a file that got shorter is for the reading of it to find. */
+    return sent < 0 ? -errno : sent == 0 ? -EINVAL : sent;
+}
+
+/* ---- descriptors, on UNIX sockets ---- */
+
+typedef union control {
+    struct cmsghdr head;
+    char bytes[CMSG_SPACE(TENON_FDS_MAX * sizeof(int))];
+} control;
+
+static ssize_t send_fds(tenon_transport *t, const struct iovec *parts,
+                        size_t count, const int *fds, size_t fd_count)
+{
+    control ancillary = {0};
+    struct msghdr message = {.msg_iov = (struct iovec *)parts,
+                             .msg_iovlen = count,
+                             .msg_control = ancillary.bytes,
+                             .msg_controllen =
+                                 CMSG_SPACE(fd_count * sizeof(int))};
+    ancillary.head.cmsg_level = SOL_SOCKET;
+    ancillary.head.cmsg_type = SCM_RIGHTS;
+    ancillary.head.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+    memcpy(CMSG_DATA(&ancillary.head), fds, fd_count * sizeof(int));
+    ssize_t sent;
+    do {
+        sent = sendmsg(fd_of(t), &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+/* Keeps those there is room for, closes the rest. */
+static void keep_fds(tenon_transport *t, const int *fds, size_t count)
+{
+    tenon__extra *extra = tenon__transport_extra(t);
+    for (size_t i = 0; i < count; i++) {
+        if (extra && extra->arrived < TENON_FDS_MAX) {
+            extra->fds[extra->arrived++] = fds[i];
+        } else {
+            tenon__fd_close(t->reactor, NULL, fds[i]);
+        }
+    }
+}
+
+static void take_fds(tenon_transport *t, struct msghdr *message)
+{
+    struct cmsghdr *head = CMSG_FIRSTHDR(message);
+    for (; head; head = CMSG_NXTHDR(message, head)) {
+        int fds[TENON_FDS_MAX];
+        bool is_fds =
+            head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS;
+        size_t len = is_fds ? head->cmsg_len - CMSG_LEN(0) : 0;
+        memcpy(fds, CMSG_DATA(head), len);
+        keep_fds(t, fds, len / sizeof(int));
+    }
+}
+
+/* Without a control buffer the kernel closes what comes, and with one what
+ * goes beyond it. */
+static ssize_t receive_unix(tenon_transport *t, void *buffer, size_t len)
+{
+    if (!TENON__PROTOCOL_HAS(t, fd_received)) {
+        return receive(t, buffer, len);
+    }
+    control ancillary;
+    struct iovec part = {buffer, len};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = ancillary.bytes,
+                             .msg_controllen = sizeof ancillary.bytes};
+    ssize_t got;
+    do {
+        got = recvmsg(fd_of(t), &message, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return -errno;
+    }
+    take_fds(t, &message);
+    return got;
 }
 
 static void shutdown_write(tenon_transport *t)
@@ -132,7 +252,7 @@ static tenon_status failure(const tenon_transport *t)
     return error > 0 ? -error : error;
 }
 
-static const tenon__transport_ops stream_ops = {
+static const tenon__transport_ops tcp_ops = {
     .len = sizeof(stream),
     .send = send_parts,
     .receive = receive,
@@ -141,7 +261,24 @@ static const tenon__transport_ops stream_ops = {
     .release = release,
     .address = get_address,
     .failure = failure,
-    .kind = "stream",
+    .kind = "tcp",
+    .fd = fd_of,
+    .send_file = send_file,
+};
+
+static const tenon__transport_ops unix_ops = {
+    .len = sizeof(stream),
+    .send = send_parts,
+    .receive = receive_unix,
+    .shutdown_write = shutdown_write,
+    .set_interest = set_interest,
+    .release = release,
+    .address = get_address,
+    .failure = failure,
+    .kind = "unix",
+    .fd = fd_of,
+    .send_fds = send_fds,
+    .send_file = send_file,
 };
 
 /* ---- making one ---- */
@@ -156,14 +293,19 @@ int tenon__stream_socket(const tenon_address *address)
 tenon_transport *tenon__stream_new(tenon_reactor *reactor, int fd,
                                    tenon_factory factory)
 {
-    tenon_transport *t = tenon__transport_new(reactor, &stream_ops, factory);
+    /* Answers EOPNOTSUPP on a UNIX socket, which is cheaper than asking. */
+    bool tcp = set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    tenon_transport *t =
+        tenon__transport_new(reactor, tcp ? &tcp_ops : &unix_ops, factory);
     if (!t) {
         return NULL;
     }
+    if (tcp) {
+        (void)set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+                      (int)(TENON_USER_TIMEOUT_DEFAULT / TENON_MILLISECOND));
+    }
     tenon_watch_init(&stream_of(t)->watch, reactor, fd);
     (void)tenon_watch_set_daemon(&stream_of(t)->watch, true);
-    /* Answers EOPNOTSUPP on a UNIX socket, which is cheaper than asking. */
-    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     return t;
 }
 

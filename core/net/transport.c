@@ -29,6 +29,9 @@ static void deliver_lost(tenon_transport *t)
     tenon__transport_set_state(t, TENON__GONE);
     tenon__unqueue(&t->ready);
     tenon__unqueue(&t->late);
+    if (tenon__transport_owes_loans(t)) {
+        tenon__transport_settle_loans(t);
+    }
     if (t->made) {
         (void)tenon__transport_tell(t, &notice);
     }
@@ -61,7 +64,8 @@ void tenon__transport_lose(tenon_transport *t, tenon_error *error, bool reset)
     tenon__transport_set_state(t, TENON__LOST);
     t->error = error;
     tenon__unqueue(&t->late);
-    tenon__transport_drop_queue(t);
+    tenon__transport_drop_queue(t, error);
+    tenon__transport_remember(t);
     t->ops->release(t, reset);
     t->interest = 0;
     tenon__transport_owe(t);
@@ -78,7 +82,7 @@ void tenon__transport_discard(tenon_transport *t)
 {
     if (t->state < TENON__LOST) {
         tenon__transport_set_state(t, TENON__LOST);
-        tenon__transport_drop_queue(t);
+        tenon__transport_drop_queue(t, NULL);
         t->ops->release(t, true);
     }
     deliver_lost(t);
@@ -147,7 +151,8 @@ static void after_open(tenon_transport *t)
     if (t->state >= TENON__BROKEN || t->missed) {
         tenon__transport_owe(t);
     }
-    if (t->owes_pause) {
+    bool owes_late = t->owes_pause || tenon__transport_owes_loans(t);
+    if (owes_late && t->state < TENON__LOST) {
         tenon__late_push(t->reactor, &t->late);
     }
 }
@@ -276,10 +281,58 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
 
 /* ---- the object ---- */
 
+static const tenon__object_ops object_ops;
+
+/* Whether somebody seems to have forgotten it. */
+static bool is_unclosed(const tenon__object *object)
+{
+    const tenon_transport *t = TENON__OF(object, const tenon_transport, object);
+    return object->ops == &object_ops && t->state == TENON__OPENED &&
+           !t->daemon;
+}
+
+typedef struct unclosed {
+    char text[200]; /* the names of the first few */
+    size_t len;
+} unclosed;
+
+static void add_unclosed(unclosed *all, const tenon__object *object)
+{
+    if (!is_unclosed(object)) {
+        return;
+    }
+    const tenon_transport *t = TENON__OF(object, const tenon_transport, object);
+    const char *name = tenon__transport_name(t);
+    size_t room = sizeof all->text - all->len;
+    int wrote = snprintf(all->text + all->len, room, "%s%s",
+                         all->len > 0 ? ", " : "", name ? name : t->ops->kind);
+    size_t more = wrote > 0 ? (size_t)wrote : 0;
+    all->len += more < room ? more : room - 1;
+}
+
+/* One report for them all. `first` has just left the list of the objects. */
+static void report_unclosed(tenon_reactor *r, const tenon__object *first)
+{
+    unclosed all = {.len = 0};
+    add_unclosed(&all, first);
+    for (tenon_node *n = r->objects.next; n != &r->objects; n = n->next) {
+        add_unclosed(&all, TENON__OF(n, const tenon__object, node));
+    }
+    if (all.len > 0) {
+        tenon_error *error = tenon__error(r, TENON_CLOSED, all.text, NULL);
+        tenon_reactor_report(r, "unclosed transports", error);
+        tenon_error_unref(error);
+    }
+}
+
 /* The engine calls this when nothing is on the stack. */
 static void end(tenon__object *object, tenon_status status)
 {
     tenon_transport *t = TENON__OF(object, tenon_transport, object);
+    if (status == TENON_CLOSED && !t->reactor->unclosed_told) {
+        t->reactor->unclosed_told = true;
+        report_unclosed(t->reactor, object);
+    }
     if (!t->made) {
         tenon__transport_discard(t);
     } else {
@@ -353,6 +406,7 @@ void tenon__transports_end(tenon_reactor *reactor,
 static void drop(tenon_reactor *reactor, tenon_node *node)
 {
     tenon_transport *t = TENON__OF(node, tenon_transport, ready);
+    tenon__transport_free_extra(t);
     tenon__free(&reactor->allocator, t, t->ops->len);
     tenon__unpin(reactor);
 }
@@ -391,7 +445,7 @@ tenon_status tenon_transport_close(tenon_transport *t)
     if (status == TENON_OK && t->state == TENON__OPENED) {
         tenon__transport_set_state(t, TENON__CLOSING);
         tenon__transport_update(t);
-        if (t->state == TENON__CLOSING && t->queue.len == 0) {
+        if (t->state == TENON__CLOSING && !t->queue.first) {
             tenon__transport_owe(t);
         }
     }
@@ -416,28 +470,6 @@ bool tenon_transport_is_closing(const tenon_transport *t)
 tenon_reactor *tenon_transport_reactor(const tenon_transport *t)
 {
     return t->reactor;
-}
-
-static tenon_status address(const tenon_transport *t, bool peer,
-                            tenon_address *out)
-{
-    tenon_status status = tenon__check_thread(t->reactor);
-    if (status == TENON_OK && t->state >= TENON__LOST) {
-        return TENON_CLOSED;
-    }
-    return status == TENON_OK ? t->ops->address(t, peer, out) : status;
-}
-
-tenon_status tenon_transport_peer_address(const tenon_transport *t,
-                                          tenon_address *out)
-{
-    return address(t, true, out);
-}
-
-tenon_status tenon_transport_local_address(const tenon_transport *t,
-                                           tenon_address *out)
-{
-    return address(t, false, out);
 }
 
 void tenon_transport_set_daemon(tenon_transport *t, bool daemon)

@@ -4,8 +4,9 @@
 /*
  * The base of every transport. What a protocol can see of one (order, limits,
  * notices, the two ends) is decided here once, over a small body that knows
- * how to move bytes. Four rooms: transport.c its life, protocol.c the calls,
- * write.c the queue, read.c the reading.
+ * how to move bytes. Its rooms: transport.c its life, protocol.c the calls,
+ * write.c the queue, loan.c what is owed for it, read.c the reading, extra.c
+ * what few of them need, timeout.c their deadlines, info.c what is known.
  *
  *   OPEN -> CLOSING (sends what is queued) -> LOST (connection_lost is owed)
  *   OPEN -> BROKEN (a write failed: reads what is there) -> LOST -> GONE
@@ -16,7 +17,7 @@
 
 #include <sys/types.h>
 
-#include <tenon/transport.h>
+#include <tenon/info.h>
 
 #include "loop/engine.h"
 #include "net/queue.h"
@@ -31,6 +32,25 @@ enum tenon__transport_state {
     TENON__GONE
 };
 
+/* What few transports need: made when the first of it is asked for, kept until
+ * the transport goes. */
+typedef struct tenon__extra {
+    tenon__queue done;   /* loans that are through, to be told */
+    tenon__queue riders; /* descriptors for the next byte */
+    tenon__queue unread;
+    uint32_t loans;   /* of `done`, `riders` and the write queue */
+    uint32_t arrived; /* descriptors to be delivered */
+    int fds[TENON_FDS_MAX];
+    tenon_timer timer; /* for the earliest of: */
+    int64_t idle_ns;   /* after active_ns; 0: none */
+    int64_t active_ns;
+    int64_t session_end_ns; /* TENON_FOREVER: none */
+    int64_t close_end_ns;   /* TENON_FOREVER: none */
+    tenon_tap_fn *tap;
+    void *tap_user;
+    struct tenon__past *past; /* of a lost connection, if there was memory */
+} tenon__extra;
+
 struct tenon_transport {
     tenon__object object;
     const tenon__transport_ops *ops;
@@ -38,6 +58,7 @@ struct tenon_transport {
     tenon_protocol protocol; /* until built, `self` is the factory's user */
     tenon_build_fn *build;   /* NULL once built */
     tenon_error *error;      /* what connection_lost will carry */
+    tenon__extra *extra;     /* NULL as a rule */
     tenon__queue queue;
     size_t high;
     size_t low;
@@ -83,6 +104,13 @@ struct tenon__transport_ops {
     /* The pending error of the medium, TENON_OK if none. */
     tenon_status (*failure)(const tenon_transport *t);
     const char *kind;
+    /* These may be NULL. */
+    int (*fd)(const tenon_transport *t);
+    /* As send, with descriptors on the first byte. */
+    ssize_t (*send_fds)(tenon_transport *t, const struct iovec *parts,
+                        size_t count, const int *fds, size_t fd_count);
+    /* -EINVAL or -ENOSYS where it has to be read and written. */
+    ssize_t (*send_file)(tenon_transport *t, int fd, off_t offset, size_t len);
 };
 
 /* ---- life (transport.c) ---- */
@@ -145,18 +173,25 @@ enum tenon__tell {
     TENON__EOF,
     TENON__CONNECTION_LOST,
     TENON__PAUSE,
-    TENON__RESUME
+    TENON__RESUME,
+    TENON__FD
 };
 typedef struct tenon__notice {
     enum tenon__tell tell;
     const void *data;
     size_t len;
     void *buffer;
+    int fd;
     const tenon_error *error;
 } tenon__notice;
 /** The one way into a protocol. A negative result has been reported, and the
  *  transport is lost with it. */
 tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *notice);
+/** Before any call of the user's on behalf of `t`. */
+void tenon__transport_enter(tenon_transport *t, tenon__frame *frame,
+                            const char *what);
+/** After it and tenon__frame_leave: what became due meanwhile is queued. */
+void tenon__transport_leave(tenon_transport *t);
 
 #define TENON__PROTOCOL_HAS(t, slot)                                 \
     ((t)->protocol.ops->size > offsetof(tenon_protocol_ops, slot) && \
@@ -168,10 +203,50 @@ tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *notice);
 bool tenon__transport_flush(tenon_transport *t);
 /** The late node: flush, then notices. */
 void tenon__transport_late(tenon_reactor *reactor, tenon_node *node);
-/** Nothing is sent any more. */
-void tenon__transport_drop_queue(tenon_transport *t);
+/** Nothing is sent any more; `error` may be NULL. */
+void tenon__transport_drop_queue(tenon_transport *t, const tenon_error *error);
+/** The one way in: copies `parts`, or, where there is a loan, queues that.
+ *  Ownership: of `loan`, when the status is not negative. */
+tenon_status tenon__transport_enqueue(tenon_transport *t,
+                                      const struct iovec *parts, size_t count,
+                                      tenon__loan *loan);
 /** Ends a closing transport whose queue is empty. */
 void tenon__transport_drained(tenon_transport *t);
+
+/* ---- what is owed for writes (loan.c) ---- */
+
+static inline bool tenon__transport_owes_loans(const tenon_transport *t)
+{
+    return t->extra && t->extra->done.first;
+}
+/** Where loans go that are through, NULL when there can be none. */
+static inline tenon__queue *tenon__transport_done(tenon_transport *t)
+{
+    return t->extra ? &t->extra->done : NULL;
+}
+/** Tells what is owed; not while `t` is on the stack. */
+void tenon__transport_settle_loans(tenon_transport *t);
+
+/* ---- what few need (extra.c, timeout.c) ---- */
+
+/** NULL when out of memory. */
+tenon__extra *tenon__transport_extra(tenon_transport *t);
+void tenon__transport_free_extra(tenon_transport *t);
+/** Keeps what info.c tells after the end. */
+void tenon__transport_remember(tenon_transport *t);
+/** Bytes came or went. */
+static inline void tenon__transport_touch(tenon_transport *t)
+{
+    if (t->extra) {
+        t->extra->active_ns = tenon_now(t->reactor);
+    }
+}
+void tenon__transport_tapped(tenon_transport *t, enum tenon_tap_way way,
+                             const void *data, size_t len);
+static inline bool tenon__transport_is_tapped(const tenon_transport *t)
+{
+    return t->extra && t->extra->tap;
+}
 
 /* ---- reading (read.c) ---- */
 

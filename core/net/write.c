@@ -13,7 +13,7 @@
 
 #include "net/transport.h"
 
-enum { PARTS_MAX = 64, ROUNDS_MAX = 16 };
+enum { PARTS_MAX = 64, ROUNDS_MAX = 16, FILE_PIECE = 65536 };
 
 /* A write between two turns is not one of the turn before. */
 static uint64_t turn_of(const tenon_reactor *reactor)
@@ -28,9 +28,14 @@ static bool is_full(ssize_t result)
            result == 0;
 }
 
-void tenon__transport_drop_queue(tenon_transport *t)
+void tenon__transport_drop_queue(tenon_transport *t, const tenon_error *error)
 {
-    tenon__queue_clear(&t->queue, &t->reactor->allocator);
+    tenon_status status = error ? tenon_error_status(error) : TENON_CLOSED;
+    tenon__queue *done = tenon__transport_done(t);
+    tenon__queue_clear(&t->queue, t->reactor, done, status);
+    if (t->extra) {
+        tenon__queue_clear(&t->extra->riders, t->reactor, done, status);
+    }
     t->blocked = false;
 }
 
@@ -43,7 +48,7 @@ static void on_send_failed(tenon_transport *t, tenon_status status)
     }
     tenon__transport_set_state(t, TENON__BROKEN);
     t->error = tenon__error(t->reactor, status, "writing", NULL);
-    tenon__transport_drop_queue(t);
+    tenon__transport_drop_queue(t, t->error);
     tenon__transport_update(t);
     tenon__transport_owe(t);
 }
@@ -65,7 +70,7 @@ static void follow_level(tenon_transport *t)
 
 void tenon__transport_drained(tenon_transport *t)
 {
-    if (t->queue.len > 0 || t->state > TENON__CLOSING ||
+    if (t->queue.first || t->state > TENON__CLOSING ||
         tenon__forked(t->reactor)) {
         return;
     }
@@ -84,16 +89,40 @@ void tenon__transport_drained(tenon_transport *t)
     }
 }
 
-/* Sends one batch; whether another one may follow. */
-static bool send_batch(tenon_transport *t, bool *moved)
+static void tap_sent(tenon_transport *t, const struct iovec *parts,
+                     size_t count, size_t sent)
 {
-    struct iovec parts[PARTS_MAX];
-    size_t count = tenon__queue_peek(&t->queue, parts, PARTS_MAX);
-    size_t offered = 0;
-    for (size_t i = 0; i < count; i++) {
-        offered += parts[i].iov_len;
+    for (size_t i = 0; i < count && sent > 0; i++) {
+        size_t len = parts[i].iov_len < sent ? parts[i].iov_len : sent;
+        if (len > 0) {
+            tenon__transport_tapped(t, TENON_TAP_WRITE, parts[i].iov_base, len);
+        }
+        sent -= len;
     }
-    ssize_t sent = t->ops->send(t, parts, count);
+}
+
+/* The one call of the body's send. */
+static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
+                          size_t count)
+{
+    int fds[TENON_FDS_MAX];
+    size_t riders =
+        t->extra ? tenon__queue_riders(&t->queue, fds, TENON_FDS_MAX) : 0;
+    ssize_t sent = riders > 0 ? t->ops->send_fds(t, parts, count, fds, riders)
+                              : t->ops->send(t, parts, count);
+    if (sent > 0 && t->extra) {
+        tenon__transport_touch(t);
+        if (t->extra->tap) {
+            tap_sent(t, parts, count, (size_t)sent);
+        }
+    }
+    return sent;
+}
+
+/* What a send came to; whether another one may follow. */
+static bool after_send(tenon_transport *t, ssize_t sent, size_t offered,
+                       bool *moved)
+{
     if (is_full(sent)) {
         t->blocked = true;
         return false;
@@ -103,21 +132,64 @@ static bool send_batch(tenon_transport *t, bool *moved)
         on_send_failed(t, (tenon_status)sent);
         return false;
     }
-    tenon__queue_drop(&t->queue, &t->reactor->allocator, (size_t)sent);
+    tenon__queue_drop(&t->queue, t->reactor, (size_t)sent,
+                      tenon__transport_done(t));
     t->blocked = (size_t)sent < offered;
     return !t->blocked;
+}
+
+/* Sends a piece of the file that is first, or reads it, to be sent next. */
+static bool send_file(tenon_transport *t, tenon__loan *file, bool *moved)
+{
+    size_t len = file->chunk.end - file->chunk.begin;
+    len = len < FILE_PIECE ? len : FILE_PIECE;
+    if (t->ops->send_file && !file->copies && !t->extra->tap) {
+        off_t offset = (off_t)file->chunk.begin;
+        ssize_t sent = t->ops->send_file(t, file->fd, offset, len);
+        if (sent != -EINVAL && sent != -ENOSYS) {
+            tenon__transport_touch(t);
+            return after_send(t, sent, len, moved);
+        }
+        file->copies = true;
+    }
+    tenon_status status = tenon__queue_read_file(&t->queue, t->reactor, len);
+    if (status < 0) {
+        tenon__transport_lose(
+            t, tenon__error(t->reactor, status, "reading the file", NULL),
+            true);
+    }
+    return status == TENON_OK;
+}
+
+/* Sends one batch; whether another one may follow. */
+static bool send_batch(tenon_transport *t, bool *moved)
+{
+    tenon__loan *file = tenon__queue_file(&t->queue);
+    if (file) {
+        return send_file(t, file, moved);
+    }
+    struct iovec parts[PARTS_MAX];
+    size_t count = tenon__queue_peek(&t->queue, parts, PARTS_MAX);
+    size_t offered = 0;
+    for (size_t i = 0; i < count; i++) {
+        offered += parts[i].iov_len;
+    }
+    return after_send(t, send_parts(t, parts, count), offered, moved);
 }
 
 bool tenon__transport_flush(tenon_transport *t)
 {
     bool moved = false;
     int rounds = 0;
-    while (t->queue.len > 0 && rounds < ROUNDS_MAX && send_batch(t, &moved)) {
+    while (t->queue.first && rounds < ROUNDS_MAX && send_batch(t, &moved)) {
         rounds++;
     }
     if (t->state <= TENON__CLOSING) {
-        t->blocked = t->queue.len > 0;
+        t->blocked = t->queue.first != NULL;
         follow_level(t);
+        if (tenon__transport_owes_loans(t)) {
+            tenon__late_push(t->reactor, &t->late);
+        }
         tenon__transport_update(t);
         tenon__transport_drained(t);
     }
@@ -143,19 +215,31 @@ void tenon__transport_late(tenon_reactor *reactor, tenon_node *node)
 {
     tenon_transport *t = TENON__OF(node, tenon_transport, late);
     tenon_transport_ref(t);
-    if (t->state <= TENON__CLOSING && t->queue.len > 0 && !t->blocked) {
+    if (t->state <= TENON__CLOSING && t->queue.first && !t->blocked) {
         (void)tenon__transport_flush(t);
     }
     if (tenon__on_stack(reactor, t)) {
         t->owes_late = true;
     } else if (t->made) {
         tenon__unqueue(&t->late);
+        if (tenon__transport_owes_loans(t)) {
+            tenon__transport_settle_loans(t);
+        }
         give_notices(t);
     }
     tenon_transport_unref(t);
 }
 
 /* ---- public ---- */
+
+static size_t sum(const struct iovec *parts, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += parts[i].iov_len;
+    }
+    return total;
+}
 
 static tenon_status total_of(const struct iovec *parts, size_t count,
                              size_t *out)
@@ -187,14 +271,51 @@ static tenon_status may_write(const tenon_transport *t, size_t total)
     return t->queue.len > t->high && !fits ? TENON_LIMIT : TENON_OK;
 }
 
-/* Copies what was not sent and sees to its leaving. */
-static tenon_status keep(tenon_transport *t, const struct iovec *parts,
-                         size_t count, size_t sent)
+/* Behind descriptors that ride on them. */
+static tenon_status queue_with_riders(tenon_transport *t,
+                                      const struct iovec *parts, size_t count,
+                                      tenon__loan *loan)
 {
-    tenon_status status =
-        tenon__queue_add(&t->queue, &t->reactor->allocator, parts, count, sent);
+    tenon__queue fresh = {0};
+    tenon_status status = TENON_OK;
+    if (loan) {
+        tenon__queue_add_loan(&fresh, loan);
+    } else {
+        status = tenon__queue_add(&fresh, t->reactor, parts, count, 0);
+    }
+    if (status == TENON_OK) {
+        tenon__queue_splice(&t->queue, &t->extra->riders);
+        tenon__queue_splice(&t->queue, &fresh);
+    }
+    return status;
+}
+
+static bool has_riders(const tenon_transport *t)
+{
+    return t->extra && t->extra->riders.first;
+}
+
+static tenon_status queue_it(tenon_transport *t, const struct iovec *parts,
+                             size_t count, tenon__loan *loan, size_t sent)
+{
+    if (has_riders(t) && sum(parts, count) > 0) {
+        return queue_with_riders(t, parts, count, loan);
+    }
+    if (loan) {
+        loan->chunk.begin += sent;
+        tenon__queue_add_loan(&t->queue, loan);
+        return TENON_OK;
+    }
+    return tenon__queue_add(&t->queue, t->reactor, parts, count, sent);
+}
+
+/* Queues what was not sent and sees to its leaving. */
+static tenon_status keep(tenon_transport *t, const struct iovec *parts,
+                         size_t count, tenon__loan *loan, size_t sent)
+{
+    tenon_status status = queue_it(t, parts, count, loan, sent);
     if (status < 0) {
-        t->blocked = t->blocked && t->queue.len > 0;
+        t->blocked = t->blocked && t->queue.first;
         if (sent > 0) {
             tenon__transport_lose_status(t, status, "writing");
         }
@@ -209,35 +330,61 @@ static tenon_status keep(tenon_transport *t, const struct iovec *parts,
     return t->above ? TENON_HIGH : TENON_OK;
 }
 
-tenon_status tenon_transport_writev(tenon_transport *t,
-                                    const struct iovec *parts, size_t count)
+/* Taken, and lost with the connection, as the kernel's own bytes are. */
+static tenon_status fail_now(tenon_transport *t, tenon__loan *loan,
+                             tenon_status status)
+{
+    if (loan) {
+        tenon__queue_add_loan(&t->queue, loan);
+    }
+    on_send_failed(t, status);
+    return TENON_OK;
+}
+
+static void finish_now(tenon_transport *t, tenon__loan *loan)
+{
+    if (loan) {
+        tenon__queue_add_loan(&t->extra->done, loan);
+        tenon__late_push(t->reactor, &t->late);
+    }
+}
+
+tenon_status tenon__transport_enqueue(tenon_transport *t,
+                                      const struct iovec *parts, size_t count,
+                                      tenon__loan *loan)
 {
     size_t total = 0;
     tenon_status status = total_of(parts, count, &total);
     if (status == TENON_OK) {
         status = may_write(t, total);
     }
-    if (status < 0 || total == 0) {
+    if (status < 0 || (total == 0 && !loan)) {
         return status;
     }
     uint64_t turn = turn_of(t->reactor);
-    bool now = t->queue.len == 0 && t->write_turn != turn;
+    bool now =
+        !t->queue.first && t->write_turn != turn && total > 0 && !has_riders(t);
     ssize_t sent = 0;
     t->write_turn = turn;
     if (now) {
-        sent = t->ops->send(t, parts, count);
+        sent = send_parts(t, parts, count);
         if (sent < 0 && !is_full(sent)) {
-            /* Taken, and lost with the connection, as the kernel's own are. */
-            on_send_failed(t, (tenon_status)sent);
-            return TENON_OK;
+            return fail_now(t, loan, (tenon_status)sent);
         }
         sent = sent < 0 ? 0 : sent;
         if ((size_t)sent == total) {
+            finish_now(t, loan);
             return TENON_OK;
         }
         t->blocked = true;
     }
-    return keep(t, parts, count, (size_t)sent);
+    return keep(t, parts, count, loan, (size_t)sent);
+}
+
+tenon_status tenon_transport_writev(tenon_transport *t,
+                                    const struct iovec *parts, size_t count)
+{
+    return tenon__transport_enqueue(t, parts, count, NULL);
 }
 
 tenon_status tenon_transport_write(tenon_transport *t, const void *data,

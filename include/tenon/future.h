@@ -139,9 +139,9 @@ TENON_API tenon_future *tenon_future_ref(tenon_future *future);
  *  Thread: the owner; any, one at a time, once the reactor is closed. */
 TENON_API void tenon_future_unref(tenon_future *future);
 
-/** Futures that are done: with a value, with a number, with an error.
+/** A future that is resolved.
  *  Ownership: as tenon_future_new, and of the value as tenon_future_resolve.
- *  Errors: as tenon_future_new and tenon_future_fail. */
+ *  Errors: as tenon_future_new. */
 TENON_CHECKED TENON_API tenon_status
 tenon_future_ready(tenon_reactor *reactor, void *value,
                    tenon_free_fn *free_value, tenon_future **out);
@@ -170,8 +170,8 @@ tenon_future_resolve_int(tenon_future *future, int64_t number);
  *  Source: PEP 3156 set_exception. */
 TENON_CHECKED TENON_API tenon_status tenon_future_fail(tenon_future *future,
                                                        tenon_error *error);
-/** The same where being late does not matter: on a future that is done they do
- *  nothing, free the value, and return TENON_EXISTED.
+/** Completes it unless that has happened: then the value is freed, and this
+ *  returns TENON_EXISTED.
  *  Ownership: taken. */
 TENON_API tenon_status tenon_future_try_resolve(tenon_future *future,
                                                 void *value,
@@ -179,11 +179,11 @@ TENON_API tenon_status tenon_future_try_resolve(tenon_future *future,
 /** The same, with a number. */
 TENON_API tenon_status tenon_future_try_resolve_int(tenon_future *future,
                                                     int64_t number);
-/** The same, with an error. */
+/** The same, with an error, of which it takes a reference of its own. */
 TENON_API tenon_status tenon_future_try_fail(tenon_future *future,
                                              tenon_error *error);
 
-/** Where it stands.
+/** Where it stands. Asking does not count as seeing a failure.
  *  Thread: the owner, for all getters. */
 TENON_API enum tenon_future_state tenon_future_state(
     const tenon_future *future);
@@ -196,7 +196,8 @@ TENON_API tenon_reactor *tenon_future_reactor(const tenon_future *future);
  *  TENON_INVALID when it is a number, or was taken. */
 TENON_CHECKED TENON_API tenon_status tenon_future_value(tenon_future *future,
                                                         void **out);
-/** Errors: as tenon_future_value, with "is not a number". */
+/** Reads a number.
+ *  Errors: as tenon_future_value; TENON_INVALID when it is none. */
 TENON_CHECKED TENON_API tenon_status tenon_future_int(tenon_future *future,
                                                       int64_t *out);
 /** Takes the value, and `*free_value` (may be NULL) to free it with. Futures

@@ -39,8 +39,7 @@ TENON_API void tenon_promise_unref(tenon_promise *promise);
  *  calls counts.
  *  Thread: any.
  *  Ownership: the value is taken in every case: whatever cannot be delivered
- *  is freed, here or on the reactor's thread. Of an error, as
- *  tenon_future_fail.
+ *  is freed, here or on the reactor's thread.
  *  Errors: TENON_DONE, TENON_CANCELLED if the future was, TENON_CLOSED,
  *  TENON_FORKED, TENON_INVALID. */
 TENON_API tenon_status tenon_promise_resolve(tenon_promise *promise,
@@ -49,7 +48,7 @@ TENON_API tenon_status tenon_promise_resolve(tenon_promise *promise,
 /** The same, with a number. */
 TENON_API tenon_status tenon_promise_resolve_int(tenon_promise *promise,
                                                  int64_t number);
-/** The same, with an error. */
+/** The same, with an error, of which it takes a reference of its own. */
 TENON_API tenon_status tenon_promise_fail(tenon_promise *promise,
                                           tenon_error *error);
 /** Whether it is still worth working for: nobody has kept it, cancelled its

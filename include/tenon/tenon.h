@@ -19,6 +19,7 @@
 #include <tenon/future.h>
 #include <tenon/gather.h>
 #include <tenon/inbox.h>
+#include <tenon/info.h>
 #include <tenon/listener.h>
 #include <tenon/manual.h>
 #include <tenon/promise.h>
@@ -30,5 +31,6 @@
 #include <tenon/timer.h>
 #include <tenon/transport.h>
 #include <tenon/watch.h>
+#include <tenon/write.h>
 
 #endif

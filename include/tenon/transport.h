@@ -5,8 +5,8 @@
  * Transports and protocols. A transport moves bytes, a protocol knows what
  * they mean and never sees a descriptor. The engine calls the protocol:
  *
- *   connection_made (data_received | buffer_updated | pause_writing |
- *   resume_writing)* [eof_received] connection_lost
+ *   connection_made (data_received | buffer_updated | fd_received |
+ *   pause_writing | resume_writing)* [eof_received] connection_lost
  *
  * connection_made is first and once, connection_lost is last and once. Each
  * callback returns a status: a negative one aborts the connection with it
@@ -52,6 +52,9 @@ typedef struct tenon_protocol_ops {
     tenon_status (*pause_writing)(void *self, tenon_transport *transport);
     /** See pause_writing. */
     tenon_status (*resume_writing)(void *self, tenon_transport *transport);
+    /** A descriptor that came over a UNIX socket, before the bytes it came
+     *  with. Ownership: the protocol's. Without this slot they are closed. */
+    tenon_status (*fd_received)(void *self, tenon_transport *transport, int fd);
 } tenon_protocol_ops;
 
 /** A protocol of one connection: a table and what it works on. */
@@ -146,6 +149,19 @@ TENON_API tenon_status tenon_transport_abort(tenon_transport *transport);
  *  Ownership: takes a reference of its own. */
 TENON_API tenon_status tenon_transport_fail(tenon_transport *transport,
                                             tenon_error *error);
+/** Closes, and aborts with TENON_TIMED_OUT if that takes longer. Also after
+ *  close. Errors: TENON_NO_MEMORY (it is not closed then), TENON_INVALID. */
+TENON_API tenon_status tenon_transport_close_within(tenon_transport *transport,
+                                                    int64_t timeout_ns);
+/** Aborts with TENON_TIMED_OUT when for so long no byte came or went; 0 is
+ *  never. Paused or not. Errors: TENON_CLOSED, TENON_NO_MEMORY,
+ *  TENON_INVALID. */
+TENON_API tenon_status
+tenon_transport_set_idle_timeout(tenon_transport *transport, int64_t idle_ns);
+/** Aborts with TENON_TIMED_OUT `limit_ns` from now, whatever happens; 0 is
+ *  never. Errors: as tenon_transport_set_idle_timeout. */
+TENON_API tenon_status
+tenon_transport_set_session_limit(tenon_transport *transport, int64_t limit_ns);
 /** Whether close, abort or a loss has begun. */
 TENON_API bool tenon_transport_is_closing(const tenon_transport *transport);
 
@@ -156,6 +172,23 @@ TENON_API tenon_status tenon_transport_pause_reading(tenon_transport *t);
 TENON_API tenon_status tenon_transport_resume_reading(tenon_transport *t);
 /** Whether it is open, not paused, and end of file has not come. */
 TENON_API bool tenon_transport_is_reading(const tenon_transport *transport);
+
+/** Gives the connection to another protocol, from the next callback on. The
+ *  old one is told nothing more; the new one no connection_made, but
+ *  pause_writing if the queue is high. To be called from a callback too, where
+ *  what is left of a chunk goes to tenon_transport_unread.
+ *  Errors: TENON_INVALID without ops or before connection_made, TENON_CLOSED.
+ *  Source: asyncio's Transport.set_protocol. */
+TENON_API tenon_status tenon_transport_set_protocol(tenon_transport *transport,
+                                                    tenon_protocol protocol);
+/** The present one; empty until the factory has built it. */
+TENON_API tenon_protocol
+tenon_transport_protocol(const tenon_transport *transport);
+/** Puts bytes back: they are delivered, in a later callback, before all that
+ *  was not delivered yet, to whoever is the protocol then. They are copied.
+ *  Errors: TENON_CLOSED after close, loss or end of file; TENON_NO_MEMORY. */
+TENON_API tenon_status tenon_transport_unread(tenon_transport *transport,
+                                              const void *data, size_t len);
 
 /** pause_writing comes when the queue gets strictly above `high`,
  *  resume_writing when it is at or below `low` again; both at the end of the
@@ -172,19 +205,13 @@ TENON_API void tenon_transport_get_write_limits(const tenon_transport *t,
  *  would pass this. */
 TENON_API tenon_status
 tenon_transport_set_hard_limit(tenon_transport *transport, size_t hard);
-/** Bytes accepted and not yet with the kernel. */
+/** Bytes accepted and not yet with the kernel; those of files not counted. */
 TENON_API size_t
 tenon_transport_write_queue_len(const tenon_transport *transport);
 
 /** The reactor it belongs to, borrowed. */
 TENON_API tenon_reactor *tenon_transport_reactor(
     const tenon_transport *transport);
-/** Errors: TENON_NOT_SUPPORTED where there is none; the system's. */
-TENON_API tenon_status tenon_transport_peer_address(const tenon_transport *t,
-                                                    tenon_address *out);
-/** Our own address. Errors: as tenon_transport_peer_address. */
-TENON_API tenon_status tenon_transport_local_address(const tenon_transport *t,
-                                                     tenon_address *out);
 /** A daemon does not keep the reactor alive. */
 TENON_API void tenon_transport_set_daemon(tenon_transport *transport,
                                           bool daemon);

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,7 +28,9 @@ static tenon_status on_error(tenon_reactor *r, const tenon_report *report,
 {
     (void)r;
     (void)user;
-    ck_assert_int_eq(tenon_error_status(report->error), TENON_NO_MEMORY);
+    bool unclosed = strcmp(report->what, "unclosed transports") == 0;
+    tenon_status status = tenon_error_status(report->error);
+    ck_assert(unclosed || status == TENON_NO_MEMORY);
     return TENON_OK;
 }
 

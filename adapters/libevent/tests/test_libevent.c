@@ -12,7 +12,7 @@
 
 #include <tenon/libevent.h>
 
-#include "guest.h"
+#include "guest_threads.h"
 
 static void *loop_new(void)
 {

@@ -10,7 +10,7 @@
 
 #include <tenon/libuv.h>
 
-#include "guest.h"
+#include "guest_threads.h"
 
 static void *loop_new(void)
 {
