@@ -5,8 +5,8 @@
  * libuv underneath: a poll handle on the engine's descriptor, whose reference
  * keeps uv_run alive, and an idle handle to enter again. The application may
  * close our handles and free the loop: uv_is_closing is asked before each call.
- * Whether libuv still holds a closing handle, the anchor tells: it does not run,
- * and libuv takes its reference as it ends the close. Without it the loop may
+ * Whether libuv still holds a closing handle, the anchor tells, which never
+ * runs: libuv takes its reference as it ends the close. Without it the loop may
  * be gone, and the block is freed at once; with it the reaper is closed twice:
  * then all that was closed before is out. (Closes end newest first; the anchor
  * is made next to the poll handle, so that nothing comes between them.)
