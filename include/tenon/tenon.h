@@ -19,6 +19,7 @@
 #include <tenon/inbox.h>
 #include <tenon/info.h>
 #include <tenon/manual.h>
+#include <tenon/pipe.h>
 #include <tenon/promise.h>
 #include <tenon/reactor.h>
 #include <tenon/signal.h>
