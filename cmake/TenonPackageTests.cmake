@@ -33,17 +33,23 @@ if(TENON_SANITIZE OR CMAKE_C_FLAGS MATCHES "--coverage" OR NOT TENON_INSTALL)
   return()
 endif()
 
+# These compile, on two processors: beside them no test could measure time.
+function(tenon_add_package_script name)
+  tenon_add_script(${name} ${ARGN})
+  set_tests_properties(${name} PROPERTIES PROCESSORS 2)
+endfunction()
+
 get_property(adapters GLOBAL PROPERTY TENON_KIND_adapter)
 list(JOIN adapters " " adapters)
-tenon_add_script(package-install 120 tests/package/install.sh
+tenon_add_package_script(package-install 120 tests/package/install.sh
   "${tenon_BINARY_DIR}" "${tenon_SOURCE_DIR}" "${CMAKE_INSTALL_LIBDIR}"
   "${adapters}")
-tenon_add_script(package-deb 120 tests/package/deb.sh
+tenon_add_package_script(package-deb 120 tests/package/deb.sh
   "${tenon_BINARY_DIR}" "${tenon_SOURCE_DIR}" "${CMAKE_INSTALL_LIBDIR}"
   "${adapters}")
-tenon_add_script(package-amalgam 120 tests/package/amalgam.sh
+tenon_add_package_script(package-amalgam 120 tests/package/amalgam.sh
   "${tenon_SOURCE_DIR}" "${adapters}")
 
 # The pages of the source tree, with what this build made. It needs ss and
 # setsid, which Debian has on every system.
-tenon_add_script(docs-snippets 120 tools/snippets.sh "${tenon_BINARY_DIR}")
+tenon_add_package_script(docs-snippets 120 tools/snippets.sh "${tenon_BINARY_DIR}")

@@ -129,9 +129,7 @@ bool tenon__group_may_cancel(tenon_future *f)
 
 void tenon__group_pass_on(tenon_future *f)
 {
-    tenon__group *g = tenon__group_of(f);
-    tenon__group_cancel_children(g, f->error);
-    tenon__group_settle(g);
+    tenon__group_cancel_children(tenon__group_of(f), f->error);
 }
 
 /* ---- public ---- */

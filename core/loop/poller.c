@@ -318,16 +318,24 @@ static int wait_for_events(tenon__poller *p, int64_t wait_ns)
     return count;
 }
 
+/* Somebody closed a descriptor that is ours: nothing can be waited for any
+ * more. A host is still there, and is left. */
+static void on_broken(tenon_reactor *r, int error)
+{
+    if (error == EBADF) {
+        r->poller.epoll_fd = -1; /* the number is not ours to close */
+    }
+    tenon__report_status(r, "poller", r->name, r, -error);
+    tenon__end(r, r->kind == TENON__HOSTED ? TENON_CLOSED : TENON_HOST_GONE);
+}
+
 void tenon__poller_harvest(tenon_reactor *r, int64_t wait_ns)
 {
     tenon__poller *p = &r->poller;
     int count = wait_for_events(p, wait_ns);
     r->stats.polls++;
     if (count < 0 && errno != EINTR) {
-        /* Somebody closed a descriptor that is ours; nothing can be waited
-         * for any more. */
-        tenon__report_status(r, "poller", r->name, r, -errno);
-        tenon__end(r, TENON_HOST_GONE);
+        on_broken(r, errno);
     }
     p->cursor = 0;
     p->count = count > 0 ? (uint32_t)count : 0;

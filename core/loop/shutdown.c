@@ -227,7 +227,7 @@ static tenon_status call_hook(tenon_reactor *r, tenon_shutdown *hook)
                    hook->state == HOOK_RUNNING;
     if (pending) {
         hook->state = HOOK_PENDING;
-    } else {
+    } else if (r->hook == hook) { /* a nested loop may be at the next one */
         r->hook = NULL;
     }
     if (status < 0) {
@@ -268,13 +268,15 @@ static void continue_soon(tenon_reactor *r)
 static void on_hook_timeout(tenon_timer *timer, void *user)
 {
     tenon_reactor *r = user;
-    (void)timer;
-    if (r->hook) {
-        report_hook(r, r->hook, TENON_TIMED_OUT);
-        r->hook->state = HOOK_DONE;
-        r->hook = NULL;
-    }
+    tenon_shutdown *late = r->hook;
+    /* The next one gets as much; so it is not waited for without end. */
+    (void)!tenon_timer_start(timer, r->shutdown_timeout_ns, on_hook_timeout, r);
     continue_soon(r);
+    if (late) {
+        late->state = HOOK_DONE;
+        r->hook = NULL;
+        report_hook(r, late, TENON_TIMED_OUT);
+    }
 }
 
 tenon_status tenon_reactor_on_shutdown(tenon_reactor *r, tenon_shutdown *hook,

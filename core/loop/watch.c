@@ -256,6 +256,11 @@ void tenon__watches_rearm(tenon_reactor *r)
             tenon__list_push(&busy, node);
             continue;
         }
+        if (w->state == WATCH_STALE) {
+            tenon__list_push(&r->poller.active, node);
+            tenon__arm(r);
+            continue;
+        }
         w->flags &= (uint8_t)~TENON__WATCH_DISARMED;
         (void)tenon__poller_update(r, w->fd);
     }
@@ -277,8 +282,11 @@ static bool spins(tenon_reactor *r, tenon_watch *w)
 
 void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
 {
-    if (w->state == WATCH_STALE) {
+    if (w->state == WATCH_STALE && !tenon__on_stack(r, w)) {
         w->state = WATCH_IDLE;
+    } else if (w->state == WATCH_STALE) {
+        tenon__list_push(&r->poller.disarmed, &w->active);
+        return;
     } else if (r->frames && tenon__on_stack(r, w)) {
         disarm(r, w);
         return;

@@ -25,6 +25,7 @@
 typedef struct tenon_future tenon_future;
 typedef struct tenon_waiter tenon_waiter;
 
+/** What has become of a future; everything but PENDING is for good. */
 enum tenon_future_state {
     TENON_FUTURE_PENDING,
     TENON_FUTURE_RESOLVED,
@@ -81,14 +82,16 @@ struct tenon_future {
 typedef tenon_status tenon_then_fn(tenon_future *source, tenon_future *result,
                                    void *user);
 
+/** What tenon_future_then does with an outcome. */
 typedef struct tenon_then_options {
     uint32_t size;
-    tenon_then_fn *on_value; /**< NULL: the value is passed on */
-    tenon_then_fn *on_error; /**< NULL: the error, or the cancelling, is */
-    void *user;
+    tenon_then_fn *on_value;  /**< NULL: the value is passed on */
+    tenon_then_fn *on_error;  /**< NULL: the error, or the cancelling, is */
+    void *user;               /**< for both */
     tenon_free_fn *free_user; /**< once, when neither can be called again */
 } tenon_then_options;
 
+/** How far cancelling travels along tenon_future_link. */
 enum tenon_link_flag {
     TENON_LINK_CANCEL_FROM = 1, /**< a cancelled `to` cancels `from` */
     TENON_LINK_CANCEL_TO = 2,   /**< a cancelled `from` cancels `to`; else `to`
@@ -118,6 +121,7 @@ TENON_CHECKED TENON_API tenon_status tenon_future_new_at(tenon_reactor *reactor,
  *  Errors: as tenon_future_new. On failure there is nothing to undo. */
 #define tenon_future_init(future, reactor) \
     tenon_future_init_at((future), (reactor), TENON_SITE)
+/** The same, told to be made at `site`; see tenon_future_new_at. */
 TENON_CHECKED TENON_API tenon_status tenon_future_init_at(
     tenon_future *future, tenon_reactor *reactor, const char *site);
 /** Ends a future of tenon_future_init: one that is pending is cancelled, then
@@ -135,14 +139,16 @@ TENON_API tenon_future *tenon_future_ref(tenon_future *future);
  *  Thread: the owner; any, one at a time, once the reactor is closed. */
 TENON_API void tenon_future_unref(tenon_future *future);
 
-/** Futures that are done: with a value, with a number, with an error.
+/** A future that is resolved.
  *  Ownership: as tenon_future_new, and of the value as tenon_future_resolve.
- *  Errors: as tenon_future_new and tenon_future_fail. */
+ *  Errors: as tenon_future_new. */
 TENON_CHECKED TENON_API tenon_status
 tenon_future_ready(tenon_reactor *reactor, void *value,
                    tenon_free_fn *free_value, tenon_future **out);
+/** The same, with a number. */
 TENON_CHECKED TENON_API tenon_status tenon_future_ready_int(
     tenon_reactor *reactor, int64_t number, tenon_future **out);
+/** The same, failed; the error is shared, as by tenon_future_fail. */
 TENON_CHECKED TENON_API tenon_status tenon_future_failed(tenon_reactor *reactor,
                                                          tenon_error *error,
                                                          tenon_future **out);
@@ -155,6 +161,7 @@ TENON_CHECKED TENON_API tenon_status tenon_future_failed(tenon_reactor *reactor,
  *  Source: PEP 3156 set_result. */
 TENON_CHECKED TENON_API tenon_status tenon_future_resolve(
     tenon_future *future, void *value, tenon_free_fn *free_value);
+/** The same, with a number. */
 TENON_CHECKED TENON_API tenon_status
 tenon_future_resolve_int(tenon_future *future, int64_t number);
 /** Completes it with an error.
@@ -163,27 +170,34 @@ tenon_future_resolve_int(tenon_future *future, int64_t number);
  *  Source: PEP 3156 set_exception. */
 TENON_CHECKED TENON_API tenon_status tenon_future_fail(tenon_future *future,
                                                        tenon_error *error);
-/** The same where being late does not matter: on a future that is done they do
- *  nothing, free the value, and return TENON_EXISTED.
+/** Completes it unless that has happened: then the value is freed, and this
+ *  returns TENON_EXISTED.
  *  Ownership: taken. */
 TENON_API tenon_status tenon_future_try_resolve(tenon_future *future,
                                                 void *value,
                                                 tenon_free_fn *free_value);
+/** The same, with a number. */
 TENON_API tenon_status tenon_future_try_resolve_int(tenon_future *future,
                                                     int64_t number);
+/** The same, with an error, of which it takes a reference of its own. */
 TENON_API tenon_status tenon_future_try_fail(tenon_future *future,
                                              tenon_error *error);
 
+/** Where it stands. Asking does not count as seeing a failure.
+ *  Thread: the owner, for all getters. */
 TENON_API enum tenon_future_state tenon_future_state(
     const tenon_future *future);
+/** Whether it is anything but pending. */
 TENON_API bool tenon_future_is_done(const tenon_future *future);
+/** The reactor it belongs to, borrowed. */
 TENON_API tenon_reactor *tenon_future_reactor(const tenon_future *future);
 /** Reads the value; it stays the future's. Reading counts as seeing a failure.
  *  Errors: TENON_NOT_DONE; the status of its error, or TENON_CANCELLED;
  *  TENON_INVALID when it is a number, or was taken. */
 TENON_CHECKED TENON_API tenon_status tenon_future_value(tenon_future *future,
                                                         void **out);
-/** Errors: as tenon_future_value, with "is not a number". */
+/** Reads a number.
+ *  Errors: as tenon_future_value; TENON_INVALID when it is none. */
 TENON_CHECKED TENON_API tenon_status tenon_future_int(tenon_future *future,
                                                       int64_t *out);
 /** Takes the value, and `*free_value` (may be NULL) to free it with. Futures

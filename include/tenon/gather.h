@@ -17,18 +17,21 @@
 
 #include <tenon/future.h>
 
+/** What tenon_gather does about failures. */
 enum tenon_gather_flag {
     TENON_GATHER_CANCEL_ON_ERROR = 1, /**< the first failure cancels the rest */
     TENON_GATHER_SETTLED = 2, /**< failures count as done; all are seen */
     TENON_GATHER_QUIET = 4    /**< failures after the first are seen */
 };
 
+/** When tenon_wait is done. */
 enum tenon_wait_policy {
     TENON_WAIT_ALL,
     TENON_WAIT_FIRST_COMPLETED,
     TENON_WAIT_FIRST_FAILED /**< or all; being cancelled is no failure */
 };
 
+/** How long tenon_wait waits, and for what. */
 typedef struct tenon_wait_options {
     uint32_t size;
     uint32_t policy;    /**< enum tenon_wait_policy */

@@ -12,6 +12,7 @@
 
 #include <tenon/future.h>
 
+/** The end that completes a future, from any thread. */
 typedef struct tenon_promise tenon_promise;
 
 TENON_BEGIN
@@ -23,6 +24,7 @@ TENON_BEGIN
  *  Errors: as tenon_future_new. */
 #define tenon_promise_new(reactor, promise, future) \
     tenon_promise_new_at((reactor), (promise), (future), TENON_SITE)
+/** The same, told to be made at `site`; see tenon_future_new_at. */
 TENON_CHECKED TENON_API tenon_status
 tenon_promise_new_at(tenon_reactor *reactor, tenon_promise **promise,
                      tenon_future **future, const char *site);
@@ -37,15 +39,16 @@ TENON_API void tenon_promise_unref(tenon_promise *promise);
  *  calls counts.
  *  Thread: any.
  *  Ownership: the value is taken in every case: whatever cannot be delivered
- *  is freed, here or on the reactor's thread. Of an error, as
- *  tenon_future_fail.
+ *  is freed, here or on the reactor's thread.
  *  Errors: TENON_DONE, TENON_CANCELLED if the future was, TENON_CLOSED,
  *  TENON_FORKED, TENON_INVALID. */
 TENON_API tenon_status tenon_promise_resolve(tenon_promise *promise,
                                              void *value,
                                              tenon_free_fn *free_value);
+/** The same, with a number. */
 TENON_API tenon_status tenon_promise_resolve_int(tenon_promise *promise,
                                                  int64_t number);
+/** The same, with an error, of which it takes a reference of its own. */
 TENON_API tenon_status tenon_promise_fail(tenon_promise *promise,
                                           tenon_error *error);
 /** Whether it is still worth working for: nobody has kept it, cancelled its

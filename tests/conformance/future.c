@@ -477,6 +477,27 @@ static void l13_the_result_or_the_error(void)
     end(r);
 }
 
+static void resolve_by_timer(tenon_timer *timer, void *user)
+{
+    (void)timer;
+    resolve_seven(user);
+}
+
+static void l13_however_idle(void)
+{
+    tenon_reactor *r = rig_reactor_new();
+    tenon_future *f = on(r);
+    tenon_timer timer;
+    tenon_timer_init(&timer, r);
+    REQUIRE_OK(tenon_timer_set_daemon(&timer, true));
+    REQUIRE_OK(tenon_timer_start(&timer, MS(20), resolve_by_timer, f));
+    REQUIRE(!tenon_reactor_alive(r)); /* tenon_run would return at once */
+    REQUIRE_STATUS(tenon_run_until(r, f, TENON_FOREVER), TENON_OK);
+    REQUIRE(!tenon_reactor_alive(r));
+    tenon_future_unref(f);
+    end(r);
+}
+
 static void l14_its_waiter_is_removed(void)
 {
     tenon_reactor *r = rig_reactor_new();
@@ -539,6 +560,8 @@ static const rig_case cases[] = {
      0},
     {"L13", "run_until gives the result, the error, or says stopped",
      l13_the_result_or_the_error, NEED_TENON_RUN | BARE},
+    {"L13b", "run_until waits for daemons, too", l13_however_idle,
+     NEED_TENON_RUN | BARE},
     {"L14", "run_until leaves no waiter behind", l14_its_waiter_is_removed,
      NEED_TENON_RUN | BARE},
     {"L15", "run_until times out and may be repeated", l15_timing_out,

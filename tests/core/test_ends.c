@@ -7,11 +7,14 @@
  * come before a close.
  */
 
-#include <pthread.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <tenon/foreign.h>
 #include <tenon/manual.h>
 #include <tenon/tenon.h>
 
@@ -142,6 +145,119 @@ START_TEST(L2_a_pending_hook_can_be_removed)
     free(hook);
     ck_assert_int_eq(tenon_manual_turn(reactor, NULL), TENON_CLOSED);
     ck_assert(tenon_reactor_is_closed(reactor));
+    drop_reactor();
+}
+END_TEST
+
+static tenon_status ignore(tenon_reactor *r, const tenon_report *report,
+                           void *user)
+{
+    (void)r, (void)user;
+    ck_assert_int_eq(tenon_error_status(report->error), TENON_TIMED_OUT);
+    return TENON_OK;
+}
+
+START_TEST(L_every_hook_has_a_limit)
+{
+    tenon_shutdown hooks[3];
+    tenon_reactor_options options = options_with(ignore);
+    ck_assert_int_eq(tenon_manual_new(&reactor, &options), TENON_OK);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(
+            tenon_reactor_on_shutdown(reactor, &hooks[i], never_done, NULL),
+            TENON_OK);
+    }
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_PENDING);
+    (void)tenon_manual_advance(reactor, 15 * TENON_SECOND);
+    ck_assert_int_eq(calls, 3);
+    ck_assert(tenon_reactor_is_closed(reactor));
+    drop_reactor();
+}
+END_TEST
+
+/* Runs the loop again until its own time is up and the next hook was asked. */
+static tenon_status outstay(tenon_reactor *r, tenon_shutdown *hook, void *user)
+{
+    (void)hook, (void)user;
+    while (calls == 0) {
+        (void)tenon_turn(r, NULL);
+    }
+    return TENON_PENDING;
+}
+
+START_TEST(L_a_hook_that_is_late_does_not_end_the_next)
+{
+    tenon_shutdown first;
+    tenon_shutdown second;
+    tenon_reactor_options options = options_with(ignore);
+    options.shutdown_timeout_ns = 20 * TENON_MILLISECOND;
+    ck_assert_int_eq(tenon_foreign_new(&reactor, &options), TENON_OK);
+    ck_assert_int_eq(
+        tenon_reactor_on_shutdown(reactor, &second, never_done, NULL),
+        TENON_OK);
+    ck_assert_int_eq(tenon_reactor_on_shutdown(reactor, &first, outstay, NULL),
+                     TENON_OK);
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_PENDING);
+    while (calls == 0) {
+        (void)tenon_turn(reactor, NULL);
+    }
+    (void)tenon_turn(reactor, NULL);
+    ck_assert(!tenon_reactor_is_closed(reactor));
+    tenon_shutdown_done(&second);
+    (void)tenon_turn(reactor, NULL);
+    ck_assert(tenon_reactor_is_closed(reactor));
+    drop_reactor();
+}
+END_TEST
+
+/* ---- watches ---- */
+
+typedef struct swapped {
+    tenon_watch watch;
+    tenon_watch fresh;
+    int fd;
+    int depth;
+    int stale;
+} swapped;
+
+static void never(tenon_watch *watch, uint32_t events, void *user)
+{
+    (void)watch, (void)events, (void)user;
+}
+
+/* The number becomes another's while its callback runs the loop again. */
+static void swap_and_nest(tenon_watch *watch, uint32_t events, void *user)
+{
+    swapped *s = user;
+    ck_assert_int_eq(s->depth++, 0);
+    if (events & TENON_STALE_WATCH) {
+        s->stale++;
+    } else {
+        int other = epoll_create1(EPOLL_CLOEXEC);
+        ck_assert_int_eq(dup3(other, s->fd, O_CLOEXEC), s->fd);
+        close(other);
+        tenon_watch_init(&s->fresh, watch->reactor, s->fd);
+        ck_assert_int_eq(tenon_watch_start(&s->fresh, TENON_READ, never, NULL),
+                         TENON_OK);
+        (void)tenon_turn(watch->reactor, NULL);
+        ck_assert_int_eq(s->stale, 0);
+    }
+    s->depth--;
+}
+
+START_TEST(L_a_stale_watch_is_not_told_inside_itself)
+{
+    swapped s = {.fd = eventfd(1, EFD_CLOEXEC)};
+    tenon_reactor_options options = options_with(NULL);
+    ck_assert_int_eq(tenon_foreign_new(&reactor, &options), TENON_OK);
+    tenon_watch_init(&s.watch, reactor, s.fd);
+    ck_assert_int_eq(tenon_watch_start(&s.watch, TENON_READ, swap_and_nest, &s),
+                     TENON_OK);
+    (void)tenon_turn(reactor, NULL);
+    (void)tenon_turn(reactor, NULL);
+    ck_assert_int_eq(s.stale, 1);
+    tenon_watch_stop(&s.fresh);
+    close(s.fd);
     drop_reactor();
 }
 END_TEST
@@ -322,11 +438,14 @@ int main(void)
     tcase_add_loop_test(tcase, L_close_runs_hooks_whatever_was_stopped, 0, 2);
     tcase_add_test(tcase, L6_a_hook_is_done_after_the_reactor);
     tcase_add_test(tcase, L2_a_pending_hook_can_be_removed);
+    tcase_add_test(tcase, L_every_hook_has_a_limit);
+    tcase_add_test(tcase, L_a_hook_that_is_late_does_not_end_the_next);
     tcase_add_loop_test(tcase, L2_a_report_frees_the_periodic_it_is_about, 0,
                         2);
     tcase_add_loop_test(tcase, L6_a_periodic_outlives_its_reactor, 0, 2);
     tcase_add_test(tcase, T_a_periodic_of_the_longest_period);
     tcase_add_test(tcase, T_a_delay_below_the_least_time);
+    tcase_add_test(tcase, L_a_stale_watch_is_not_told_inside_itself);
     tcase_add_test(tcase, L2_a_report_drops_its_reactor);
     tcase_add_test(tcase, B_a_write_beyond_all_memory_is_refused);
     suite_add_tcase(suite, tcase);

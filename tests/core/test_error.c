@@ -104,13 +104,16 @@ END_TEST
 
 START_TEST(a_long_chain_does_not_recurse)
 {
-    tenon_error *error = NULL;
-    for (int i = 0; i < 100000; i++) {
+    enum { DEPTH = 100000 };
+    tenon_error *error = make(TENON_ABORTED, "again", NULL);
+    size_t one = tenon_error_format(error, NULL, 0);
+    for (int i = 1; i < DEPTH; i++) {
         tenon_error *next = make(TENON_ABORTED, "again", error);
         tenon_error_unref(error);
         error = next;
     }
-    ck_assert_uint_gt(tenon_error_format(error, NULL, 0), 100);
+    ck_assert_uint_eq(tenon_error_format(error, NULL, 0),
+                      DEPTH * one + (DEPTH - 1) * strlen(" <- "));
     tenon_error_unref(error);
 }
 END_TEST

@@ -445,15 +445,74 @@ START_TEST(L13_where_it_cannot_run)
 }
 END_TEST
 
+START_TEST(L15_without_memory_for_its_timer)
+{
+    tenon_reactor_options chosen = options();
+    tenon_reactor *native = NULL;
+    tenon_future *f = NULL;
+    ck_assert_int_eq(tenon_reactor_new(&native, &chosen), TENON_OK);
+    ck_assert_int_eq(tenon_future_new(native, &f), TENON_OK);
+    harness_heap_fail(&guard.heap, 1, 1);
+    ck_assert_int_eq(tenon_run_until(native, f, TENON_SECOND), TENON_NO_MEMORY);
+    ck_assert(!tenon_reactor_alive(native));
+    tenon_future_unref(f);
+    tenon_reactor_unref(native);
+}
+END_TEST
+
+/* ---- a host loop inside of a callback ---- */
+
+static void run_nested(tenon_waiter *waiter, tenon_future *future, void *user)
+{
+    (void)waiter;
+    (void)future;
+    put('(');
+    ck_assert_int_eq(tenon_turn(user, NULL), TENON_OK);
+    put(')');
+}
+
+START_TEST(R18_waiters_in_a_nested_host_loop)
+{
+    tenon_reactor_options chosen = options();
+    tenon_reactor *foreign = NULL;
+    tenon_future *f = NULL;
+    tenon_waiter waiters[4];
+    ck_assert_int_eq(tenon_foreign_new(&foreign, &chosen), TENON_OK);
+    ck_assert_int_eq(tenon_future_new(foreign, &f), TENON_OK);
+    tell(f, &waiters[0], "a");
+    ck_assert_int_eq(tenon_future_on_done(f, &waiters[1], run_nested, foreign),
+                     TENON_OK);
+    tell(f, &waiters[2], "b");
+    tell(f, &waiters[3], "c");
+    resolve(f, 1);
+    tenon_future_unref(f);
+    ck_assert_int_eq(tenon_turn(foreign, NULL), TENON_OK);
+    ck_assert_str_eq(notes, "a(bc)");
+    tenon_reactor_unref(foreign);
+}
+END_TEST
+
 START_TEST(the_dump_names_them)
 {
     char text[1024] = "";
     tenon_future *f = pending();
+    tenon_promise *promise = NULL;
+    tenon_future *promised = NULL;
+    ck_assert_int_eq(tenon_promise_new(reactor, &promise, &promised), TENON_OK);
+    ck_assert_ptr_eq(tenon_future_reactor(promised), reactor);
     FILE *file = fmemopen(text, sizeof text, "w");
     ck_assert_int_eq(tenon_reactor_dump(reactor, file), TENON_OK);
     fclose(file);
     ck_assert_ptr_nonnull(strstr(text, "future_rig.h:"));
     ck_assert_ptr_nonnull(strstr(text, "pending"));
+    ck_assert_ptr_nonnull(strstr(text, "promise "));
+    ck_assert_ptr_nonnull(strstr(text, "test_future.c:"));
+    tenon_promise_unref(tenon_promise_ref(promise)); /* still there */
+    ck_assert(tenon_promise_is_open(promise));
+    tenon_promise_unref(promise);
+    settle();
+    ck_assert_ptr_nonnull(tenon_future_error(promised));
+    tenon_future_unref(promised);
     tenon_future_unref(f);
 }
 END_TEST
@@ -483,6 +542,8 @@ int main(void)
         unseen_failures_do_not_outlive_it,
         X05_the_wrong_thread_is_refused,
         L13_where_it_cannot_run,
+        L15_without_memory_for_its_timer,
+        R18_waiters_in_a_nested_host_loop,
         the_dump_names_them,
     };
     return RUN_TESTS("future", tests);

@@ -46,6 +46,15 @@ static tenon_status nothing(tenon_future *source, tenon_future *result,
     return TENON_OK;
 }
 
+static tenon_status resolve_and_fail(tenon_future *source, tenon_future *result,
+                                     void *user)
+{
+    (void)source;
+    (void)user;
+    resolve(result, 1);
+    return -EPROTO;
+}
+
 static tenon_status leave(tenon_future *source, tenon_future *result,
                           void *user)
 {
@@ -139,6 +148,34 @@ START_TEST(then_unseen_is_reported_once)
     tenon_future_unref(f);
     settle();
     take_report(-EPROTO);
+}
+END_TEST
+
+START_TEST(then_reports_a_failure_that_came_too_late)
+{
+    tenon_future *f = pending();
+    tenon_future *result = then(f, resolve_and_fail, NULL, NULL);
+    ck_assert_int_eq(tenon_future_then(f, NULL, NULL), TENON_INVALID);
+    resolve(f, 1);
+    settle();
+    require_int(result, 1);
+    take_report(-EPROTO);
+    tenon_future_unref(result);
+    tenon_future_unref(f);
+}
+END_TEST
+
+START_TEST(then_is_cancelled_if_its_source_ends_unheard)
+{
+    static char a[] = "a";
+    tenon_future f;
+    ck_assert_int_eq(tenon_future_init(&f, reactor), TENON_OK);
+    tenon_future *result = then(&f, twice, NULL, a);
+    resolve(&f, 1);
+    tenon_future_fini(&f); /* no user code runs in here */
+    ck_assert_str_eq(notes, "");
+    ck_assert_int_eq(tenon_future_state(result), TENON_FUTURE_CANCELLED);
+    tenon_future_unref(result);
 }
 END_TEST
 
@@ -538,6 +575,8 @@ int main(void)
         then_passes_on_and_recovers,
         then_fails_by_status,
         then_unseen_is_reported_once,
+        then_reports_a_failure_that_came_too_late,
+        then_is_cancelled_if_its_source_ends_unheard,
         then_completes_later,
         then_follows_another,
         cancelling_reaches_the_inner_one,

@@ -76,6 +76,15 @@ static uint64_t guest_entries(const tenon_reactor *reactor)
     return stats.entries;
 }
 
+/* For so much CPU time of ours: longer where others take it. */
+static inline void guest_run_busy(const guest_host *host, void *loop, int ms)
+{
+    int64_t end_ns = harness_cpu_ns() + ms * TENON_MILLISECOND;
+    while (harness_cpu_ns() < end_ns) {
+        host->run_for(loop, 10);
+    }
+}
+
 /* ---- small things that live in a reactor ---- */
 
 static inline void guest_count(void *user)
@@ -483,9 +492,7 @@ typedef struct guest_clock {
     int64_t delay_ns;
     int64_t start_ns;
     int64_t least_ns;
-    int64_t sum_ns;
     int left;
-    int count;
 } guest_clock;
 
 static inline void guest_tick(tenon_timer *timer, void *user)
@@ -493,8 +500,6 @@ static inline void guest_tick(tenon_timer *timer, void *user)
     guest_clock *clock = user;
     int64_t took_ns = harness_clock_ns() - clock->start_ns;
     clock->least_ns = took_ns < clock->least_ns ? took_ns : clock->least_ns;
-    clock->sum_ns += took_ns;
-    clock->count++;
     if (--clock->left > 0) {
         clock->start_ns = harness_clock_ns();
         ck_assert_int_eq(
@@ -510,9 +515,11 @@ static inline void guest_never_reads(tenon_watch *watch, uint32_t events,
     (*(int *)user)++;
 }
 
-/* Twenty timers in a row, beside a descriptor that is always readable. */
+/* Twenty timers in a row, beside a descriptor that is always readable. None is
+ * early; on a busy machine the best of them still tells how fine the host's
+ * wake-ups are. */
 static inline void guest_times(const guest_host *host, int64_t delay_ns,
-                               bool busy, int64_t mean_below_ns)
+                               bool busy, int64_t best_below_ns)
 {
     tenon_timer timer;
     tenon_watch watch;
@@ -539,8 +546,7 @@ static inline void guest_times(const guest_host *host, int64_t delay_ns,
         host->run_for(loop, 50);
     }
     ck_assert_int_ge(clock.least_ns, delay_ns);
-    ck_assert_int_lt(clock.sum_ns / clock.count,
-                     mean_below_ns * harness_time_scale());
+    ck_assert_int_lt(clock.least_ns, best_below_ns * harness_time_scale());
     ck_assert(calls > 0 || !busy);
     tenon_reactor_unref(reactor);
     host->loop_free(loop);
@@ -548,102 +554,59 @@ static inline void guest_times(const guest_host *host, int64_t delay_ns,
     close(fds[1]);
 }
 
-/* ---- threads ---- */
+/* ---- descriptors of ours that others close ---- */
 
-enum { GUEST_BALLS = 32, GUEST_HOPS = 3125 };
-
-typedef struct guest_player {
-    const guest_host *host;
-    tenon_reactor *reactor;
-    tenon_inbox *inbox;
-    struct guest_player *other;
-    tenon_post_node end;
-    pthread_t thread;
-} guest_player;
-
-typedef struct guest_ball {
-    tenon_post_node post;
-    guest_player *at;
-    int left;
-    atomic_int *playing;
-} guest_ball;
-
-static inline void guest_game_over(tenon_post_node *post, tenon_status status,
-                                   void *user)
+/* The one epoll that attaching opens, by its number. */
+static inline int guest_epoll_beyond(const harness_fds *before)
 {
-    guest_player *player = user;
-    (void)post;
-    ck_assert_int_eq(status, TENON_OK);
-    ck_assert_int_eq(tenon_reactor_release(player->reactor), TENON_OK);
+    for (int fd = 3; fd < HARNESS_FDS; fd++) {
+        char path[64];
+        char what[64] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (!before->open[fd] && readlink(path, what, sizeof what - 1) > 0 &&
+            strstr(what, "eventpoll")) {
+            return fd;
+        }
+    }
+    return -1;
 }
 
-static inline void guest_hop(tenon_post_node *post, tenon_status status,
-                             void *user)
+static inline tenon_status guest_no_report(tenon_reactor *reactor,
+                                           const tenon_report *report,
+                                           void *user)
 {
-    guest_ball *ball = user;
-    guest_player *here = ball->at;
-    ck_assert_int_eq(status, TENON_OK);
-    if (ball->left-- > 0) {
-        ball->at = here->other;
-        ck_assert_int_eq(tenon_post(here->other->inbox, post, guest_hop, ball),
-                         TENON_OK);
-        return;
-    }
-    if (atomic_fetch_sub(ball->playing, 1) == 1) {
-        ck_assert_int_eq(
-            tenon_post(here->inbox, &here->end, guest_game_over, here),
-            TENON_OK);
-        ck_assert_int_eq(tenon_post(here->other->inbox, &here->other->end,
-                                    guest_game_over, here->other),
-                         TENON_OK);
-    }
+    (void)reactor;
+    (void)report;
+    (*(int *)user)++;
+    return TENON_OK;
 }
 
-/* Made by the main thread, run by this one. */
-static inline void *guest_play(void *user)
+/* A program that closes all descriptors: the reactor ends, and leaves. */
+static inline void guest_poller_closed(const guest_host *host)
 {
-    guest_player *player = user;
-    ck_assert_int_eq(tenon_run(player->reactor), TENON_OK);
-    tenon_reactor_unref(player->reactor);
-    return NULL;
-}
-
-/* `first` and `second` each run a loop of their own in a thread of their own;
- * 32 balls go to and fro, 10^5 hops in all. */
-static inline void guest_exchange(const guest_host *first,
-                                  const guest_host *second)
-{
-    static guest_player players[2];
-    static guest_ball balls[GUEST_BALLS];
-    tenon_reactor_options options = guest_options();
-    atomic_int playing = GUEST_BALLS;
-    for (int i = 0; i < 2; i++) {
-        guest_player *player = &players[i];
-        player->host = i ? second : first;
-        player->other = &players[1 - i];
-        ck_assert_int_eq(player->host->make(&player->reactor, &options), 0);
-        player->inbox = tenon_inbox_ref(tenon_reactor_inbox(player->reactor));
-        ck_assert_int_eq(tenon_reactor_hold(player->reactor), 0);
-        tenon_post_init(&player->end);
+    int fired = 0;
+    int reports = 0;
+    harness_fds fds;
+    void *loop = host->loop_new();
+    host->run_for(loop, 1);
+    size_t count = host->count(loop);
+    harness_fds_begin(&fds);
+    tenon_reactor *reactor = guest_attach(host, loop);
+    ck_assert_int_eq(
+        tenon_reactor_set_error_handler(reactor, guest_no_report, &reports),
+        TENON_OK);
+    int epoll_fd = guest_epoll_beyond(&fds);
+    ck_assert_int_ge(epoll_fd, 0);
+    close(epoll_fd);
+    ck_assert_int_eq(tenon_call_soon(reactor, guest_count, &fired), TENON_OK);
+    while (!tenon_reactor_is_closed(reactor)) {
+        host->run_for(loop, 5);
     }
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(
-            pthread_create(&players[i].thread, NULL, guest_play, &players[i]),
-            0);
-    }
-    for (int i = 0; i < GUEST_BALLS; i++) {
-        guest_ball *ball = &balls[i];
-        *ball = (guest_ball){
-            .at = &players[i % 2], .left = GUEST_HOPS, .playing = &playing};
-        tenon_post_init(&ball->post);
-        ck_assert_int_eq(
-            tenon_post(ball->at->inbox, &ball->post, guest_hop, ball), 0);
-    }
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(pthread_join(players[i].thread, NULL), 0);
-        tenon_inbox_unref(players[i].inbox);
-    }
-    ck_assert_int_eq(playing, 0);
+    ck_assert_int_eq(reports, 1);
+    host->run_for(loop, 5);
+    ck_assert_uint_eq(host->count(loop), count);
+    tenon_reactor_unref(reactor);
+    host->loop_free(loop);
 }
 
 /* ---- a loop that Tenon made ---- */

@@ -91,7 +91,7 @@ done
 quietly cmake -G Ninja -S "$source/tests/package/consumer" -B consumer \
   -DCMAKE_PREFIX_PATH="$work/root/usr" \
   -DHOSTS="$(printf '%s' "$hosts" | tr ' ' ';')"
-quietly cmake --build consumer
+quietly cmake --build consumer -j 2
 quietly cmake --build consumer --target run
 grep '^echo on' log
 if [ -x root/usr/bin/tenon-conformance ]; then

@@ -44,7 +44,7 @@ fi
 list=$(printf '%s' "$hosts" | tr ' ' ';')
 quietly cmake -G Ninja -S "$source/tests/package/consumer" -B consumer \
   -DCMAKE_PREFIX_PATH="$prefix" -DHOSTS="$list"
-quietly cmake --build consumer
+quietly cmake --build consumer -j 2
 quietly cmake --build consumer --target run
 grep '^echo on' log
 PKG_CONFIG_LIBDIR=$work/none quietly cmake -G Ninja \
@@ -87,7 +87,7 @@ if [ -x "$prefix/bin/tenon-conformance" ]; then
   grep -q '^ok L01' log || fail 'the installed suite did not run L01'
   quietly cmake -G Ninja -S "$source/tests/package/stranger" -B stranger \
     -DCMAKE_PREFIX_PATH="$prefix"
-  quietly cmake --build stranger
+  quietly cmake --build stranger -j 2
   quietly stranger/polloop-conformance --only L --only T
   tail -n 1 log && echo
   passed=$(sed -n 's/^\([0-9]*\) passed, 0 failed.*/\1/p' log)

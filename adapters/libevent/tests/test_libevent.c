@@ -12,7 +12,7 @@
 
 #include <tenon/libevent.h>
 
-#include "guest.h"
+#include "guest_threads.h"
 
 static void *loop_new(void)
 {
@@ -86,6 +86,12 @@ END_TEST
 START_TEST(run_returns_when_nothing_is_alive)
 {
     guest_run_ends_when_idle(&libevent);
+}
+END_TEST
+
+START_TEST(leaves_when_its_epoll_was_closed)
+{
+    guest_poller_closed(&libevent);
 }
 END_TEST
 
@@ -233,7 +239,7 @@ START_TEST(a_busy_reactor_lets_the_base_work)
     event_add(timer, &period);
     event_add(reader, NULL);
     ck_assert_int_eq(tenon_call_soon(reactor, again, pair), 0);
-    run_for(base, 150);
+    guest_run_busy(&libevent, base, 150);
     ck_assert_int_ge(ticks, 15);
     ck_assert_int_ge(reads, 15);
     ck_assert_int_gt(left, 0);
@@ -318,6 +324,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, guest_setup, guest_teardown);
     tcase_add_test(tcase, leaves_the_loop_as_found);
     tcase_add_test(tcase, run_returns_when_nothing_is_alive);
+    tcase_add_test(tcase, leaves_when_its_epoll_was_closed);
     tcase_add_test(tcase, attach_fails_without_memory);
     tcase_add_test(tcase, attach_fails_without_descriptors);
     tcase_add_test(tcase, host_dies_first);

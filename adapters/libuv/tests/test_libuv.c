@@ -10,7 +10,7 @@
 
 #include <tenon/libuv.h>
 
-#include "guest.h"
+#include "guest_threads.h"
 
 static void *loop_new(void)
 {
@@ -106,6 +106,12 @@ END_TEST
 START_TEST(run_returns_when_nothing_is_alive)
 {
     guest_run_ends_when_idle(&libuv);
+}
+END_TEST
+
+START_TEST(leaves_when_its_epoll_was_closed)
+{
+    guest_poller_closed(&libuv);
 }
 END_TEST
 
@@ -331,7 +337,7 @@ START_TEST(a_busy_reactor_lets_the_loop_work)
     timer.data = &ticks;
     uv_timer_start(&timer, on_native, 5, 5);
     ck_assert_int_eq(tenon_call_soon(reactor, again, pair), 0);
-    run_for(loop, 150);
+    guest_run_busy(&libuv, loop, 150);
     ck_assert_int_ge(ticks, 10);
     ck_assert_int_gt(left, 0);
     left = 1;
@@ -378,6 +384,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, guest_teardown);
     tcase_add_test(tcase, leaves_the_loop_as_found);
     tcase_add_test(tcase, run_returns_when_nothing_is_alive);
+    tcase_add_test(tcase, leaves_when_its_epoll_was_closed);
     tcase_add_test(tcase, attach_fails_without_memory);
     tcase_add_test(tcase, attach_fails_without_descriptors);
     tcase_add_test(tcase, host_dies_first);
