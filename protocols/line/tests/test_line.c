@@ -197,6 +197,11 @@ static void feed(const char *bytes, size_t len)
     ck_assert_int_eq(tenon_manual_advance(reactor, 0), TENON_OK);
 }
 
+static void feed_text(const char *text)
+{
+    feed(text, strlen(text));
+}
+
 static void finish(void)
 {
     if (!feeder_lost) {
@@ -330,7 +335,7 @@ START_TEST(I11_exactly_so_long)
     tenon_line_options how = {.size = sizeof how, .max_len = 4};
     join(&ops, &how, (size_t)_i, 0);
     s.on_exceeded = TENON_KEEP_OPEN;
-    feed("abcd\r\nabcde\r\n\r\n\r\r\nx\ry\r\nabcd\rz\r\nq\r\n", 36);
+    feed_text("abcd\r\nabcde\r\n\r\n\r\r\nx\ry\r\nabcd\rz\r\nq\r\n");
     require_log("Labcd|Xabcde|L|L\r|Lx\ry|Xabcd\r|Lq|");
     finish();
 }
@@ -340,7 +345,7 @@ START_TEST(I11_too_long_closes)
 {
     tenon_line_options how = {.size = sizeof how, .max_len = 4};
     join(&ops, &how, 0, 0);
-    feed("one\r\nabcdefgh\r\ntwo\r\n", 20);
+    feed_text("one\r\nabcdefgh\r\ntwo\r\n");
     require_log("Lone|Xabcde|");
     ck_assert(s.lost && feeder_lost);
     ck_assert_int_eq(s.status, TENON_OK);
@@ -354,9 +359,9 @@ START_TEST(I11_too_long_aborts_where_nobody_asks)
     memset(bytes, 'x', sizeof bytes);
     feed(bytes, TENON_LINE_MAX_DEFAULT);
     ck_assert(!s.lost);
-    feed("\r", 1);
+    feed_text("\r");
     ck_assert(!s.lost);
-    feed("\nab", 3);
+    feed_text("\nab");
     ck_assert_uint_eq(s.lines, 1);
     feed(bytes, TENON_LINE_MAX_DEFAULT);
     ck_assert(s.lost && feeder_lost);
@@ -369,8 +374,8 @@ START_TEST(I12_paused_inside_holds_the_rest)
     join(&ops, NULL, 0, 0);
     s.on_exceeded = TENON_OK;
     s.pause_every = 1;
-    feed("one\r\ntwo\r\nR3\r\nab", 16);
-    feed("cthree\r\nfour", 12);
+    feed_text("one\r\ntwo\r\nR3\r\nab");
+    feed_text("cthree\r\nfour");
     require_log("Lone|Ltwo|LR3|Ba|Bb|Bc|Lthree|");
     finish();
     require_log("Lone|Ltwo|LR3|Ba|Bb|Bc|Lthree|E|");
@@ -388,8 +393,8 @@ START_TEST(I12_nothing_comes_while_paused)
 {
     join(&ops, NULL, 0, 0);
     s.on_line = pause_for_good;
-    feed("one\r\ntwo\r\nthree", 15);
-    feed("\r\n", 2);
+    feed_text("one\r\ntwo\r\nthree");
+    feed_text("\r\n");
     tenon_transport_close(feeder);
     ck_assert_int_eq(tenon_manual_advance(reactor, 0), TENON_OK);
     require_log("Lone|");
@@ -417,7 +422,7 @@ START_TEST(I12_nothing_comes_after_close)
 {
     join(&ops, NULL, 0, 0);
     s.on_line = close_now;
-    feed("one\r\ntwo\r\nthree", 15);
+    feed_text("one\r\ntwo\r\nthree");
     require_log("Lone|");
     ck_assert(s.lost && feeder_lost);
 }
@@ -482,8 +487,8 @@ START_TEST(P21_the_rest_goes_to_the_next_protocol)
     rest_len = 0;
     join(&ops, NULL, (size_t)_i, 0);
     s.on_line = give_away;
-    feed("one\r\ngo\r\ntwo\r\nthree", 19);
-    feed("\r\nend", 5);
+    feed_text("one\r\ngo\r\ntwo\r\nthree");
+    feed_text("\r\nend");
     finish();
     require_log("Lone|Lgo|");
     ck_assert_uint_eq(rest_len, 15);
@@ -497,10 +502,10 @@ START_TEST(P21_a_line_that_waits_goes_too)
     rest_len = 0;
     join(&ops, NULL, 0, 0);
     s.on_line = pause_for_good;
-    feed("one\r\ntwo\r\nthr", 13);
+    feed_text("one\r\ntwo\r\nthr");
     ck_assert_int_eq(tenon_line_set_protocol(&s.line, next), TENON_OK);
     resume(&s);
-    feed("ee", 2);
+    feed_text("ee");
     ck_assert_uint_eq(rest_len, 10);
     ck_assert_mem_eq(rest, "two\r\nthree", 10);
     finish();
@@ -524,7 +529,7 @@ START_TEST(sends_and_refuses)
     ck_assert_uint_eq(rest_len, 9);
     ck_assert_mem_eq(rest, "hello\r\n\r\n", 9);
     tenon_line_set_max_len(&s.line, 2);
-    feed("ab\r\nabc\r\n", 9);
+    feed_text("ab\r\nabc\r\n");
     require_log("Lab|Xabc|");
     ck_assert(s.lost);
 }
