@@ -4,8 +4,8 @@
 # Prints C files as one. First come lines "FILE<tab>NAME" (file `twice`): names
 # of that file alone that other files have, too. There NAME becomes
 # NAME__of_FILE. Members of structs keep their names: those after . and ->, and
-# those declared in a struct. Our own includes are left out, macros of a file
-# end with it.
+# those declared in a struct, and the second word of offsetof. Our own includes
+# are left out, macros of a file end with it.
 
 function suffix(file) {
   sub(/.*\/core\/|^core\/|.*adapters\//, "", file)
@@ -26,7 +26,8 @@ function rename(code,   out, word, after) {
     if (word ~ /^[A-Za-z_]/) {
       after = code
       sub(/^[ \t]*/, "", after)
-      if ((now, word) in mine && before !~ /(\.|->)$/ &&
+      if (word == "offsetof") member = 1
+      if ((now, word) in mine && before !~ /(\.|->)$/ && member != 2 &&
           !(inside && depth == inside && after ~ /^[;,\[:)]/))
         out = out word "__of_" suffix(now)
       else
@@ -37,6 +38,8 @@ function rename(code,   out, word, after) {
       continue
     }
     out = out word
+    if (word == "," && member == 1) member = 2
+    else if (word == ")") member = 0
     if (word == "{") {
       depth++
       if (aggregate && !inside) inside = depth

@@ -2,10 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Addresses as text. The grammar is as narrow as it can be, so that one
- * address has one spelling and nothing needs a resolver: dotted quads, IPv6 in
- * brackets, ports in plain digits, paths that fit. What the parser reads, the
- * formatter writes.
+ * Addresses, from and to the kernel and as text. What endpoint.c reads, the
+ * formatter here writes: dotted quads, IPv6 in brackets, plain ports, paths
+ * with a backslash before what would end them.
  */
 
 #include "net/address.h"
@@ -16,31 +15,12 @@
 
 enum { PATH_OFFSET = offsetof(struct sockaddr_un, sun_path) };
 
-/* Digits only: no sign, no space, no leading zero, nothing behind. */
-static bool parse_port(const char *text, in_port_t *out)
-{
-    unsigned value = 0;
-    size_t len = strlen(text);
-    if (len == 0 || len > 5 || (text[0] == '0' && len > 1)) {
-        return false;
-    }
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9') {
-            return false;
-        }
-        value = value * 10 + (unsigned)(*text - '0');
-    }
-    if (value > UINT16_MAX) {
-        return false;
-    }
-    *out = htons((uint16_t)value);
-    return true;
-}
+/* ---- reading ---- */
 
-/* Copies `len` bytes of host; false if they cannot be a numeric address. */
+/* A copy of `len` bytes that can be a numeric address, or false. */
 static bool copy_host(char out[INET6_ADDRSTRLEN], const char *text, size_t len)
 {
-    if (len == 0 || len >= INET6_ADDRSTRLEN) {
+    if (len == 0 || len >= INET6_ADDRSTRLEN || memchr(text, 0, len)) {
         return false;
     }
     memcpy(out, text, len);
@@ -48,138 +28,164 @@ static bool copy_host(char out[INET6_ADDRSTRLEN], const char *text, size_t len)
     return true;
 }
 
-static tenon_status parse_v6(tenon_address *out, const char *text)
+static bool read_v6(tenon_address *out, const char *text, size_t len)
 {
     char host[INET6_ADDRSTRLEN];
-    const char *end = strchr(text, ']');
-    if (!end || end[1] != ':' ||
-        !copy_host(host, text + 1, (size_t)(end - text) - 1) ||
-        !parse_port(end + 2, &out->as.v6.sin6_port) ||
-        inet_pton(AF_INET6, host, &out->as.v6.sin6_addr) != 1) {
-        return TENON_BAD_ADDRESS;
-    }
     out->as.v6.sin6_family = AF_INET6;
     out->len = sizeof out->as.v6;
-    return TENON_OK;
+    return len > 2 && text[len - 1] == ']' &&
+           copy_host(host, text + 1, len - 2) &&
+           inet_pton(AF_INET6, host, &out->as.v6.sin6_addr) == 1;
 }
 
-static tenon_status parse_v4(tenon_address *out, const char *text)
+static bool read_v4(tenon_address *out, const char *text, size_t len)
 {
     char host[INET6_ADDRSTRLEN];
-    const char *end = strchr(text, ':');
-    if (!end || !copy_host(host, text, (size_t)(end - text)) ||
-        !parse_port(end + 1, &out->as.v4.sin_port) ||
-        inet_pton(AF_INET, host, &out->as.v4.sin_addr) != 1) {
-        return TENON_BAD_ADDRESS;
-    }
     out->as.v4.sin_family = AF_INET;
     out->len = sizeof out->as.v4;
-    return TENON_OK;
+    return copy_host(host, text, len) &&
+           inet_pton(AF_INET, host, &out->as.v4.sin_addr) == 1;
 }
 
-static tenon_status parse_tcp(tenon_address *out, const char *text)
+bool tenon__address_numeric(tenon_address *out, const char *host, size_t len)
 {
-    out->kind = TENON_ADDRESS_TCP;
-    return text[0] == '[' ? parse_v6(out, text) : parse_v4(out, text);
-}
-
-static tenon_status parse_local(tenon_address *out, const char *text)
-{
-    size_t len = strlen(text);
-    if (len == 0 || len >= sizeof out->as.local.sun_path) {
-        return TENON_BAD_ADDRESS;
+    tenon_address address;
+    memset(&address, 0, sizeof address);
+    address.kind = TENON_ADDRESS_TCP;
+    bool good = len > 0 && host[0] == '[' ? read_v6(&address, host, len)
+                                          : read_v4(&address, host, len);
+    if (good) {
+        *out = address;
     }
-    memcpy(out->as.local.sun_path, text, len + 1);
+    return good;
+}
+
+bool tenon__address_any(tenon_address *out, int family)
+{
+    return family == AF_INET6 ? tenon__address_numeric(out, "[::]", 4)
+                              : tenon__address_numeric(out, "0.0.0.0", 7);
+}
+
+bool tenon__address_local(tenon_address *out, uint32_t kind, const char *name,
+                          size_t len)
+{
+    bool abstract = len > 0 && name[0] == '\0';
+    size_t room = sizeof out->as.local.sun_path - (abstract ? 0 : 1);
+    if (len <= (abstract ? 1 : 0) || len > room ||
+        (!abstract && memchr(name, 0, len))) {
+        return false;
+    }
+    memset(out, 0, sizeof *out);
+    out->kind = kind;
     out->as.local.sun_family = AF_UNIX;
-    out->len = (socklen_t)(PATH_OFFSET + len + 1);
-    return TENON_OK;
+    memcpy(out->as.local.sun_path, name, len);
+    out->len = (socklen_t)(PATH_OFFSET + len + (abstract ? 0 : 1));
+    return true;
 }
 
-static tenon_status parse_unix(tenon_address *out, const char *text)
+void tenon__address_set_port(tenon_address *address, uint16_t port)
 {
-    out->kind = TENON_ADDRESS_UNIX;
-    return text[0] == '@' ? TENON_NOT_SUPPORTED : parse_local(out, text);
-}
-
-static tenon_status parse_memory(tenon_address *out, const char *text)
-{
-    out->kind = TENON_ADDRESS_MEMORY;
-    return parse_local(out, text);
-}
-
-tenon_status tenon_address_parse(tenon_address *out, const char *text)
-{
-    static const struct {
-        const char *prefix;
-        size_t len;
-        tenon_status (*parse)(tenon_address *out, const char *text);
-    } kinds[] = {
-        {"tcp:", 4, parse_tcp},
-        {"unix:", 5, parse_unix},
-        {"mem:", 4, parse_memory},
-    };
-    if (!out || !text) {
-        return TENON_INVALID;
+    if (address->as.any.sa_family == AF_INET6) {
+        address->as.v6.sin6_port = htons(port);
+    } else {
+        address->as.v4.sin_port = htons(port);
     }
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (strncmp(text, kinds[i].prefix, kinds[i].len) == 0) {
-            tenon_address address;
-            memset(&address, 0, sizeof address);
-            tenon_status status = kinds[i].parse(&address, text + kinds[i].len);
-            if (status == TENON_OK) {
-                *out = address;
-            }
-            return status;
+}
+
+/* ---- writing ---- */
+
+void tenon__text_put(tenon__text *to, const char *part, size_t len)
+{
+    if (to->used < to->len) {
+        size_t room = to->len - to->used - 1;
+        size_t step = len < room ? len : room;
+        memcpy(to->text + to->used, part, step);
+        to->text[to->used + step] = '\0';
+    }
+    to->used += len;
+}
+
+void tenon__text_quote(tenon__text *to, const char *part, size_t len,
+                       bool begins)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = part[i];
+        if (c == '\0') {
+            tenon__text_put(to, "\\0", 2);
+            continue;
         }
+        if (c == ':' || c == '\\' || (c == '@' && begins && i == 0)) {
+            tenon__text_put(to, "\\", 1);
+        }
+        tenon__text_put(to, &c, 1);
     }
-    return TENON_BAD_ADDRESS;
 }
 
-static int format_tcp(const tenon_address *address, char *text, size_t len)
+void tenon__text_number(tenon__text *to, const char *before, unsigned number)
+{
+    char digits[16];
+    int len = snprintf(digits, sizeof digits, "%u", number);
+    tenon__text_put(to, before, strlen(before));
+    tenon__text_put(to, digits, (size_t)len);
+}
+
+void tenon__text_host(tenon__text *to, const tenon_address *address)
 {
     char host[INET6_ADDRSTRLEN] = "";
-    unsigned port = tenon_address_port(address);
-    if (address->as.any.sa_family == AF_INET6) {
+    bool v6 = address->as.any.sa_family == AF_INET6;
+    if (v6) {
         inet_ntop(AF_INET6, &address->as.v6.sin6_addr, host, sizeof host);
-        return snprintf(text, len, "tcp:[%s]:%u", host, port);
+    } else {
+        inet_ntop(AF_INET, &address->as.v4.sin_addr, host, sizeof host);
     }
-    inet_ntop(AF_INET, &address->as.v4.sin_addr, host, sizeof host);
-    return snprintf(text, len, "tcp:%s:%u", host, port);
+    tenon__text_put(to, "[", v6);
+    tenon__text_put(to, host, strlen(host));
+    tenon__text_put(to, "]", v6);
 }
 
 /* A socket without a name has no path at all; the kernel does not end one
  * that fills its room; an abstract one begins with a NUL. */
-static int format_local(const tenon_address *address, char *text, size_t len)
+static void put_local(tenon__text *to, const tenon_address *address)
 {
     const char *path = address->as.local.sun_path;
-    const char *kind = address->kind == TENON_ADDRESS_UNIX ? "unix" : "mem";
     size_t room = address->len > PATH_OFFSET ? address->len - PATH_OFFSET : 0;
-    bool abstract = room > 1 && path[0] == '\0';
-    if (abstract) {
-        path++;
-        room--;
+    if (room > 1 && path[0] == '\0') {
+        tenon__text_put(to, "@", 1);
+        tenon__text_quote(to, path + 1, room - 1, false);
+    } else {
+        tenon__text_quote(to, path, strnlen(path, room), true);
     }
-    return snprintf(text, len, "%s:%s%.*s", kind, abstract ? "@" : "",
-                    (int)strnlen(path, room), path);
+}
+
+void tenon__text_address(tenon__text *to, const tenon_address *address)
+{
+    switch (address->kind) {
+    case TENON_ADDRESS_TCP:
+        tenon__text_put(to, "tcp:", 4);
+        tenon__text_host(to, address);
+        tenon__text_number(to, ":", tenon_address_port(address));
+        break;
+    case TENON_ADDRESS_UNIX:
+        tenon__text_put(to, "unix:", 5);
+        put_local(to, address);
+        break;
+    case TENON_ADDRESS_MEMORY:
+        tenon__text_put(to, "mem:", 4);
+        put_local(to, address);
+        break;
+    default:
+        break;
+    }
 }
 
 size_t tenon_address_format(const tenon_address *address, char *text,
                             size_t len)
 {
-    int needed;
-    switch (address ? address->kind : TENON_ADDRESS_NONE) {
-    case TENON_ADDRESS_TCP:
-        needed = format_tcp(address, text, len);
-        break;
-    case TENON_ADDRESS_UNIX:
-    case TENON_ADDRESS_MEMORY:
-        needed = format_local(address, text, len);
-        break;
-    default:
-        needed = snprintf(text, len, "%s", "");
-        break;
+    tenon__text to = tenon__text_in(text, len);
+    if (address) {
+        tenon__text_address(&to, address);
     }
-    return needed < 0 ? 0 : (size_t)needed;
+    return to.used;
 }
 
 uint16_t tenon_address_port(const tenon_address *address)

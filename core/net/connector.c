@@ -8,6 +8,8 @@
  *   TRYING -> DECIDED (outcome known, notice queued) -> TOLD
  */
 
+#include <tenon/connector.h>
+
 #include <stdio.h>
 #include <string.h>
 

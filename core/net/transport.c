@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/listener.h"
+
 enum { FUTILE_MAX = 3 };
 
 /* ---- the end ---- */
@@ -39,6 +41,10 @@ static void deliver_lost(tenon_transport *t)
     t->reactor->stats.transport_count--;
     if (!t->daemon) {
         tenon__alive_sub(t->reactor);
+    }
+    if (t->listener) {
+        tenon__listener_left(t->listener);
+        t->listener = NULL;
     }
     tenon_transport_unref(t);
 }
@@ -376,6 +382,25 @@ tenon_transport *tenon__transport_new(tenon_reactor *reactor,
     tenon__pin(reactor);
     reactor->stats.transport_count++;
     return t;
+}
+
+/* Neither close nor abort calls anybody, so the list stays as it is. */
+void tenon__transports_end(tenon_reactor *reactor,
+                           const tenon_listener *listener, bool abort)
+{
+    tenon_node *head = &reactor->objects;
+    for (tenon_node *node = head->next; node != head; node = node->next) {
+        tenon__object *object = TENON__OF(node, tenon__object, node);
+        tenon_transport *t = TENON__OF(object, tenon_transport, object);
+        if (object->ops != &object_ops || t->listener != listener) {
+            continue;
+        }
+        if (abort) {
+            (void)tenon_transport_abort(t);
+        } else {
+            (void)tenon_transport_close(t);
+        }
+    }
 }
 
 static void drop(tenon_reactor *reactor, tenon_node *node)

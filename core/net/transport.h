@@ -64,8 +64,9 @@ struct tenon_transport {
     size_t low;
     size_t hard;
     uint64_t write_turn; /* the turn of the last write; see write.c */
-    tenon_node ready;    /* something owed in the next turn */
-    tenon_node late;     /* something owed at the end of this one */
+    struct tenon_listener *listener; /* it came by this one, or NULL */
+    tenon_node ready;                /* something owed in the next turn */
+    tenon_node late;                 /* something owed at the end of this one */
     uint32_t refs;
     uint8_t state;    /* enum tenon__transport_state */
     uint8_t interest; /* TENON_READ, TENON_WRITE, as the body was told */
@@ -143,6 +144,9 @@ void tenon__transport_begin(tenon_transport *t);
 tenon_status tenon__transport_open(tenon_transport *t);
 /** Releases a transport whose protocol was not built. */
 void tenon__transport_discard(tenon_transport *t);
+/** Closes or aborts every one that came by `listener`. */
+void tenon__transports_end(tenon_reactor *reactor,
+                           const struct tenon_listener *listener, bool abort);
 /** Something of `events` (TENON_READ, TENON_WRITE) is possible. */
 void tenon__transport_on_event(tenon_transport *t, uint32_t events);
 /** The same from the ready queue of the next turn. */

@@ -45,12 +45,24 @@ static tenon_status clear_path(tenon_reactor *reactor,
     return status;
 }
 
+/* A name without a file goes with its socket: whoever has it is alive. */
+static tenon_status bind_abstract(int fd, const tenon_address *address)
+{
+    if (bind(fd, &address->as.any, address->len) == 0) {
+        return TENON_OK;
+    }
+    return errno == EADDRINUSE ? TENON_IN_USE : -errno;
+}
+
 tenon_status tenon__unix_bind(tenon_reactor *reactor, int fd,
                               const tenon_address *address, mode_t mode,
                               tenon__socket_file *out)
 {
     const char *path = address->as.local.sun_path;
     struct stat made;
+    if (path[0] == '\0') {
+        return bind_abstract(fd, address);
+    }
     tenon_status status = clear_path(reactor, address);
     if (status < 0) {
         return status;

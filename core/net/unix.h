@@ -22,7 +22,8 @@ typedef struct tenon__socket_file {
 } tenon__socket_file;
 
 /** Binds `fd` at the path of `address` with `mode`, replacing the file of a
- *  socket that nobody listens on. Nothing is left behind on failure.
+ *  socket that nobody listens on. An abstract name has no file and no mode.
+ *  Nothing is left behind on failure.
  *  Errors: TENON_IN_USE when somebody does; EADDRINUSE for any other file. */
 tenon_status tenon__unix_bind(tenon_reactor *reactor, int fd,
                               const tenon_address *address, mode_t mode,

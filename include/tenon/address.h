@@ -3,7 +3,9 @@
 
 /*
  * Addresses: numeric, strict, no names and no shorthand. As text:
- * "tcp:127.0.0.1:80", "tcp:[::1]:80", "unix:/run/x.sock", "mem:NAME".
+ * "tcp:127.0.0.1:80", "tcp:[::1]:80", "unix:/run/x.sock", "unix:@NAME" (in no
+ * file), "mem:NAME". Paths and names write ":" and "\" with a "\" before it.
+ * tenon/endpoint.h reads more: names, descriptors, options.
  */
 
 #ifndef TENON_ADDRESS_H
@@ -36,14 +38,13 @@ typedef struct tenon_address {
 } tenon_address;
 
 /** Enough for any address as text, with its end. */
-#define TENON_ADDRESS_TEXT_LEN 128
+#define TENON_ADDRESS_TEXT_LEN 256
 
 TENON_BEGIN
 
 /** Reads an address. Ports are 0 to 65535 in plain digits; paths that do not
  *  fit are refused, not cut.
- *  Thread: any. Errors: TENON_BAD_ADDRESS; TENON_NOT_SUPPORTED for abstract
- *  UNIX names ("unix:@..."); TENON_INVALID for NULL. */
+ *  Thread: any. Errors: TENON_BAD_ADDRESS; TENON_INVALID for NULL. */
 TENON_CHECKED TENON_API tenon_status tenon_address_parse(tenon_address *out,
                                                          const char *text);
 /** Writes an address as tenon_address_parse reads it. Returns the length it

@@ -12,12 +12,15 @@
 #include <tenon/address.h>
 #include <tenon/alloc.h>
 #include <tenon/call.h>
+#include <tenon/connector.h>
+#include <tenon/endpoint.h>
 #include <tenon/error.h>
 #include <tenon/foreign.h>
 #include <tenon/future.h>
 #include <tenon/gather.h>
 #include <tenon/inbox.h>
 #include <tenon/info.h>
+#include <tenon/listener.h>
 #include <tenon/manual.h>
 #include <tenon/pipe.h>
 #include <tenon/promise.h>

@@ -68,17 +68,29 @@ typedef struct tenon_protocol {
 typedef tenon_status tenon_build_fn(void *user, tenon_transport *transport,
                                     tenon_protocol *out);
 
+/** The life of a factory with a listener; any slot may be NULL. */
+typedef struct tenon_factory_ops {
+    uint32_t size; /**< of this struct, as you see it */
+    /** In the turn after tenon_listen, before anybody is accepted. A negative
+     *  status is reported and closes the listener. */
+    tenon_status (*start)(void *user, tenon_reactor *reactor);
+    /** Once after a start that succeeded: the listener is closed and its last
+     *  connection has ended. */
+    void (*stop)(void *user, tenon_reactor *reactor);
+} tenon_factory_ops;
+
 /** Where protocols come from; a value. */
 typedef struct tenon_factory {
-    tenon_build_fn *build; /**< NULL: `shared` for every connection */
-    void *user;            /**< for `build` */
-    tenon_protocol shared; /**< used without `build` */
+    tenon_build_fn *build;        /**< NULL: `shared` for every connection */
+    void *user;                   /**< for `build` */
+    tenon_protocol shared;        /**< used without `build` */
+    const tenon_factory_ops *ops; /**< NULL: none; listeners only */
 } tenon_factory;
 
 /** A factory that gives every connection the same table and a NULL self. */
 static inline tenon_factory tenon_factory_of(const tenon_protocol_ops *ops)
 {
-    tenon_factory factory = {0, 0, {0, 0}};
+    tenon_factory factory = {0, 0, {0, 0}, 0};
     factory.shared.ops = ops;
     return factory;
 }
@@ -87,7 +99,7 @@ static inline tenon_factory tenon_factory_of(const tenon_protocol_ops *ops)
 static inline tenon_factory tenon_factory_with(tenon_build_fn *build,
                                                void *user)
 {
-    tenon_factory factory = {0, 0, {0, 0}};
+    tenon_factory factory = {0, 0, {0, 0}, 0};
     factory.build = build;
     factory.user = user;
     return factory;

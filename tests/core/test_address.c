@@ -21,9 +21,16 @@ static const char *const good[] = {
     "tcp:[::ffff:1.2.3.4]:443",
     "unix:/run/x.sock",
     "unix:relative",
-    "unix:/a:b c",
+    "unix:/a\\:b c",
+    "unix:C\\:\\\\x",
+    "unix:\\@file",
+    "unix:a@b",
+    "unix:@name",
+    "unix:@@name",
+    "unix:@a\\0b\\:",
+    "unix:[a",
     "mem:NAME",
-    "mem:@x",
+    "mem:\\@x",
 };
 
 static const char *const bad[] = {
@@ -59,7 +66,21 @@ static const char *const bad[] = {
     "tcp:[127.0.0.1]:80",
     "tcp:[::::::::::::::::::::::::::::::::::::::::::::::::::::::]:80",
     "unix:",
+    "unix:@",
+    "unix:/a:b",
+    "unix:/a:mode=0600",
+    "unix:/a\\",
+    "unix:/a\\n",
+    "unix:/a\\0b",
+    "unix:a\\@b",
+    "unix:\\0name",
     "mem:",
+    "mem:@x",
+    "mem:x:y",
+    "mem:x\\0",
+    "fd:3",
+    "tcp:*:80",
+    "tcp:127.0.0.1:80:timeout=3",
 };
 
 START_TEST(R21_round_trip)
@@ -96,6 +117,16 @@ START_TEST(R21_longest_path)
     path[5 + room] = 'x';
     path[6 + room] = '\0';
     ck_assert_int_eq(tenon_address_parse(&address, path), TENON_BAD_ADDRESS);
+    /* An abstract name has no end to pay for. */
+    path[5] = '@';
+    ck_assert_int_eq(tenon_address_parse(&address, path), TENON_OK);
+    ck_assert_uint_eq(address.len, sizeof address.as.local);
+    ck_assert_uint_eq(tenon_address_format(&address, text, sizeof text),
+                      strlen(path));
+    ck_assert_str_eq(text, path);
+    path[6 + room] = 'x';
+    path[7 + room] = '\0';
+    ck_assert_int_eq(tenon_address_parse(&address, path), TENON_BAD_ADDRESS);
 }
 END_TEST
 
@@ -104,8 +135,9 @@ START_TEST(R21_null_and_abstract)
     tenon_address address;
     ck_assert_int_eq(tenon_address_parse(NULL, "mem:x"), TENON_INVALID);
     ck_assert_int_eq(tenon_address_parse(&address, NULL), TENON_INVALID);
-    ck_assert_int_eq(tenon_address_parse(&address, "unix:@name"),
-                     TENON_NOT_SUPPORTED);
+    ck_assert_int_eq(tenon_address_parse(&address, "unix:@name"), TENON_OK);
+    ck_assert_mem_eq(address.as.local.sun_path, "\0name", 6);
+    ck_assert_uint_eq(address.len, offsetof(struct sockaddr_un, sun_path) + 5);
     ck_assert_uint_eq(tenon_address_format(NULL, NULL, 0), 0);
     ck_assert_uint_eq(tenon_address_port(NULL), 0);
 }

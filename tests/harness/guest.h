@@ -633,7 +633,8 @@ static inline void guest_runs_its_own(const guest_host *host)
                      TENON_OK);
     ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
     ck_assert_int_eq(tenon_run_once(reactor, 5 * TENON_MILLISECOND), TENON_OK);
-    ck_assert_int_eq(fired, 0);
+    ck_assert(fired == 0 ||
+              harness_clock_ns() - start_ns >= 20 * TENON_MILLISECOND);
     ck_assert_int_eq(tenon_run(reactor), TENON_OK);
     ck_assert_int_eq(fired, 1);
     ck_assert_int_ge(harness_clock_ns() - start_ns, 20 * TENON_MILLISECOND);
