@@ -351,7 +351,7 @@ static const rig_case cases[] = {
      p24_unclosed_is_reported, BARE},
     {"B12", "a pipe passes bytes and ends on, both ways", b12_a_pipe, 0},
     {"B12b", "a pipe holds a bounded number of bytes", b12_bounded, 0},
-    {"N18", "a descriptor comes before the byte it rode on", n18_descriptors,
+    {"N18b", "a descriptor comes before the byte it rode on", n18_descriptors,
      0},
     {"N21", "a file is sent in its place, exactly", n21_send_file, 0},
 };
