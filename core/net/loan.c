@@ -175,6 +175,39 @@ tenon_status tenon_transport_on_flushed(tenon_transport *t,
     return TENON_OK;
 }
 
+static void complete(tenon_transport *t, tenon_status status, void *user)
+{
+    tenon_future *future = user;
+    if (status == TENON_OK) {
+        (void)tenon_future_try_resolve_int(future, 0);
+    } else {
+        tenon_error *error = tenon__error(t->reactor, status, "writing", NULL);
+        (void)tenon_future_try_fail(future, error);
+        tenon_error_unref(error);
+    }
+    tenon_future_unref(future);
+}
+
+tenon_status tenon_transport_flushed(tenon_transport *t, tenon_future **out)
+{
+    tenon_future *future;
+    if (!out) {
+        return TENON_INVALID;
+    }
+    tenon_status status = tenon_future_new(t->reactor, &future);
+    if (status < 0) {
+        return status;
+    }
+    status = tenon_transport_on_flushed(t, complete, tenon_future_ref(future));
+    if (status < 0) {
+        tenon_future_unref(future); /* that of the notice */
+        tenon_future_unref(future);
+        return status;
+    }
+    *out = future;
+    return TENON_OK;
+}
+
 /* ---- files ---- */
 
 static tenon_status file_size(int fd, uint64_t *out)

@@ -22,6 +22,7 @@
 #include <tenon/info.h>
 #include <tenon/listener.h>
 #include <tenon/manual.h>
+#include <tenon/pipe.h>
 #include <tenon/promise.h>
 #include <tenon/reactor.h>
 #include <tenon/resolver.h>

@@ -16,6 +16,7 @@
 #ifndef TENON_WRITE_H
 #define TENON_WRITE_H
 
+#include <tenon/future.h>
 #include <tenon/transport.h>
 
 /** `status` is TENON_OK when the kernel has it all, else why it was dropped:
@@ -52,6 +53,11 @@ tenon_transport_write_ref(tenon_transport *transport, const void *data,
  *  TENON_LIMIT, TENON_NO_MEMORY, TENON_WRONG_THREAD, TENON_FORKED. */
 TENON_CHECKED TENON_API tenon_status tenon_transport_on_flushed(
     tenon_transport *transport, tenon_written_fn *done, void *user);
+/** The same as a future, which is resolved with 0 or fails with the status.
+ *  Ownership: the caller holds one reference.
+ *  Errors: as tenon_transport_on_flushed; TENON_INVALID. */
+TENON_CHECKED TENON_API tenon_status
+tenon_transport_flushed(tenon_transport *transport, tenon_future **out);
 /** Sends `len` bytes of a file from `offset` on, which sendfile(2) does where
  *  it can. Later writes wait behind it. The file holds no memory, so it counts
  *  nothing to the write limits. `done` may be NULL. A file that gets shorter

@@ -245,6 +245,38 @@ START_TEST(L2_everything_from_a_completion)
 }
 END_TEST
 
+START_TEST(P05_flushed_as_a_future)
+{
+    side a = {0}, b = {0};
+    tenon_future *good, *bad, *dropped, *none = NULL;
+    native();
+    tenon_listener *l = join(&a, &b, address_of(_i));
+    UNTIL(a.t && b.t);
+    ck_assert_int_eq(tenon_transport_write(a.t, "x", 1), TENON_OK);
+    ck_assert_int_eq(tenon_transport_flushed(a.t, &good), TENON_OK);
+    ck_assert(!tenon_future_is_done(good));
+    UNTIL(tenon_future_is_done(good));
+    ck_assert_int_eq(tenon_future_state(good), TENON_FUTURE_RESOLVED);
+    tenon_transport_pause_reading(b.t);
+    fill(a.t);
+    ck_assert_int_eq(tenon_transport_flushed(a.t, &bad), TENON_OK);
+    ck_assert_int_eq(tenon_transport_flushed(a.t, &dropped), TENON_OK);
+    ck_assert_int_eq(tenon_future_cancel(dropped, NULL), TENON_EXISTED);
+    tenon_future_unref(dropped);
+    tenon_transport_abort(a.t);
+    UNTIL(tenon_future_is_done(bad) && is_lost(&a));
+    ck_assert_int_eq(tenon_error_status(tenon_future_error(bad)),
+                     TENON_ABORTED);
+    ck_assert_int_eq(tenon_transport_flushed(a.t, &none), TENON_CLOSED);
+    ck_assert_ptr_null(none);
+    tenon_future_unref(good);
+    tenon_future_unref(bad);
+    tenon_transport_abort(b.t);
+    leave(l, &a, &b);
+    end();
+}
+END_TEST
+
 START_TEST(B14_loans_are_counted)
 {
     side a = {0}, b = {0};
@@ -450,6 +482,7 @@ static Suite *suite(void)
     tcase_add_loop_test(all, L3_a_loss_pays_what_is_owed, 0, KINDS);
     tcase_add_loop_test(all, L3_the_end_of_the_reactor_pays, 0, KINDS);
     tcase_add_loop_test(all, L2_everything_from_a_completion, 0, KINDS);
+    tcase_add_loop_test(all, P05_flushed_as_a_future, 0, KINDS);
     tcase_add_loop_test(all, B14_loans_are_counted, 0, KINDS);
     tcase_add_loop_test(all, N21_the_exact_range_in_order, 0, KINDS);
     tcase_add_loop_test(all, N21_a_file_that_gets_shorter, 0, KINDS);

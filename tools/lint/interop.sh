@@ -5,7 +5,7 @@
 # each function, option and constant of ours that a page names.
 . "$(dirname -- "$0")/../lint-lib.sh"
 
-files 'tests/*.c' 'adapters/*/tests/*.c' >"$tmp/files"
+files 'tests/*.c' 'adapters/*/tests/*.c' 'protocols/*/tests/*.c' >"$tmp/files"
 input "$tmp/files" 'tests'
 xargs grep -hoE '\{ *"[A-Z][0-9]+[a-z]?"|START_TEST\([A-Za-z0-9_]+' \
   <"$tmp/files" | sed 's/"$//; s/.*[("]//' | sort -u >"$tmp/tests"
@@ -18,7 +18,7 @@ input "$tmp/named" 'tests in the table of clauses'
 comm -23 "$tmp/named" "$tmp/tests" |
   sed 's/^/INTEROP.md: there is no test /' >"$tmp/found"
 
-files 'include/*.h' 'adapters/*.h' 'tests/conformance/include/*.h' \
+files 'include/*.h' 'adapters/*.h' 'protocols/*.h' 'tests/conformance/include/*.h' \
   >"$tmp/headers"
 xargs grep -hoE '\b(tenon|TENON)_[A-Za-z0-9_]+' <"$tmp/headers" >"$tmp/all"
 # What X-macros make: TENON_OK from X(OK, 0, ...).
