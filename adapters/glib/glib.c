@@ -3,15 +3,10 @@
 
 /*
  * GLib underneath: a source at the attach priority that polls the engine's
- * descriptor, and one below redraw priority. Whether there is something to do
- * is read from the engine each time GLib asks, and nothing is kept from one
- * question to the next, since GLib may leave any of them out.
- *
- *   UPPER  --budget spent--> LOWER (the other source enters)
- *     ^--- its turn, or 8 ms ---'
+ * descriptor, and one below redraw priority, which enters when the budget was
+ * spent: UPPER -> LOWER, and back after its turn or 8 ms. What there is to do
+ * is read from the engine each time GLib asks; it may leave any question out.
  */
-
-#include <stdio.h>
 
 #include <tenon/glib.h>
 #include <tenon/sys/host.h>
@@ -39,7 +34,7 @@ typedef struct host {
     void *token;
 } host;
 
-/* Under our own run when lost or in a forked child: `run` must come back. */
+/* Under our own run when lost or in a forked child. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -128,8 +123,8 @@ static const GSourceFuncs funcs = {
 static const char *version(void)
 {
     char text[32];
-    snprintf(text, sizeof text, "%u.%u.%u", glib_major_version,
-             glib_minor_version, glib_micro_version);
+    g_snprintf(text, sizeof text, "%u.%u.%u", glib_major_version,
+               glib_minor_version, glib_micro_version);
     return g_intern_string(text);
 }
 
@@ -175,10 +170,9 @@ static void defer(void *self)
     (void)lost(self);
 }
 
-/* GLib polls the number, whatever is behind it. */
 static void set_watched(void *self, bool watched)
 {
-    (void)self, (void)watched;
+    (void)self, (void)watched; /* GLib polls the number, whatever it means */
 }
 
 static tenon_status run(void *self, int64_t max_wait_ns)

@@ -4,11 +4,10 @@
 /*
  * libevent underneath. Two events want the engine's descriptor: a quiet one,
  * which the base does not count (EVLIST_INTERNAL), and a counted one, which
- * keeps event_base_dispatch going. Exactly one of them is armed; going from
- * one to the other costs no system call, since the descriptor stays wanted.
- * A third one, without a descriptor, enters again after the base has polled.
- * event_base_free tells nobody, but takes every event out: the armed event
- * without EVLIST_INSERTED means that the base is gone, and is not named again.
+ * keeps event_base_dispatch going. One of them is armed; changing over costs no
+ * system call. A third, without a descriptor, enters again after the base has
+ * polled. event_base_free tells nobody, but takes every event out: the armed
+ * one without EVLIST_INSERTED means that the base is gone.
  */
 
 #include <event2/event_struct.h>
@@ -53,8 +52,7 @@ static void finish(host *h)
     }
 }
 
-/* Under our own run only in a forked child, where our base's epoll is still the
- * parent's, and nothing may be touched. */
+/* Under our own run: in a forked child, whose epoll is still the parent's. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -86,8 +84,7 @@ static bool lost(host *h)
 
 static void on_event(evutil_socket_t fd, short what, void *user)
 {
-    (void)fd;
-    (void)what;
+    (void)fd, (void)what;
     if (tenon_turn(((host *)user)->reactor, NULL) == TENON_OK) {
         (void)lost(user);
     }
@@ -131,8 +128,7 @@ static void close_events(void *self, tenon_host_closed_fn *done, void *token)
     retire(h);
 }
 
-/* Enters again after `delay`, instead of when it would have. Without memory for
- * a timer it is event_active, although that comes before the poll. */
+/* Without memory for a timer: event_active, although that precedes the poll. */
 static void add_again(host *h, struct timeval delay, bool counted)
 {
     if (!(FLAGS(&h->at[AGAIN]) & PENDING)) {
@@ -171,16 +167,14 @@ static void set_alive(void *self, bool alive)
     }
 }
 
-/* An event that cannot be added again is a base that is gone. */
 static void set_watched(void *self, bool watched)
 {
-    host *h = self;
-    (void)(watched ? event_add(&h->at[h->armed], NULL)
-                   : event_del(&h->at[h->armed]));
+    struct event *armed = &((host *)self)->at[((host *)self)->armed];
+    (void)(watched ? event_add(armed, NULL) : event_del(armed));
 }
 
 /* The base waits for nothing that it does not count. */
-static void run_once(host *h, int64_t max_wait_ns)
+static int run_once(host *h, int64_t max_wait_ns)
 {
     arm(h, COUNTED);
     int64_t limit_us = max_wait_ns / TENON_MICROSECOND;
@@ -191,20 +185,15 @@ static void run_once(host *h, int64_t max_wait_ns)
     }
     event_base_loop(h->base, EVLOOP_ONCE | (max_wait_ns ? 0 : EVLOOP_NONBLOCK));
     arm(h, h->alive ? COUNTED : QUIET);
-    if (h->limited) {
-        event_del(&h->at[AGAIN]);
-    }
+    return h->limited ? event_del(&h->at[AGAIN]) : 0;
 }
 
 static tenon_status run(void *self, int64_t max_wait_ns)
 {
     host *h = self;
     h->running = true;
-    if (max_wait_ns == TENON_FOREVER) {
-        event_base_loop(h->base, 0);
-    } else {
-        run_once(h, max_wait_ns);
-    }
+    (void)(max_wait_ns == TENON_FOREVER ? event_base_loop(h->base, 0)
+                                        : run_once(h, max_wait_ns));
     h->running = false;
     return TENON_OK;
 }

@@ -3,16 +3,13 @@
 
 /*
  * libuv underneath: a poll handle on the engine's descriptor, whose reference
- * is our keeping uv_run alive, and an idle handle to enter again.
- * The application may close our handles by uv_walk and uv_close, and free the
- * loop after. Their memory is ours, so uv_is_closing can be asked, and is before
- * every other call. Whether libuv still holds a closing handle, the anchor can
- * tell: it does not run, so its reference counts for nothing, until libuv takes
- * that away as it ends the close. Without it, the loop may be gone, and the
- * block is freed at once. With it, the loop lives, and the reaper, one more
- * handle, is closed twice: then all that was closed before it is out. (Closes
- * end in batches, newest first; the anchor is made right after the poll handle,
- * so that nothing of the application's comes between their ends.)
+ * keeps uv_run alive, and an idle handle to enter again. The application may
+ * close our handles and free the loop: uv_is_closing is asked before each call.
+ * Whether libuv still holds a closing handle, the anchor tells, which never
+ * runs: libuv takes its reference as it ends the close. Without it the loop may
+ * be gone, and the block is freed at once; with it the reaper is closed twice:
+ * then all that was closed before is out. (Closes end newest first; the anchor
+ * is made next to the poll handle, so that nothing comes between them.)
  */
 
 #include <tenon/libuv.h>
@@ -74,8 +71,7 @@ static unsigned count_closing(const host *h)
     return count;
 }
 
-/* Under our own run only in a forked child, where our loop's epoll is still the
- * parent's and nothing may be touched; or when lost, and `run` comes back. */
+/* Under our own run: lost, or in a child, whose epoll is still the parent's. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -118,8 +114,7 @@ static void on_idle(uv_idle_t *idle)
     }
 }
 
-/* An epoll descriptor reports nothing but readability. When the idle handle is
- * due it enters: once per iteration is enough. */
+/* When the idle handle is due it enters: once per iteration is enough. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     host *h = poll->data;
@@ -160,28 +155,24 @@ static void close_handles(void *self, tenon_host_closed_fn *done, void *token)
 
 static void defer(void *self)
 {
-    host *h = self;
-    if (!lost(h)) {
-        uv_idle_start(&h->at[IDLE].idle, on_idle);
+    if (!lost(self)) {
+        uv_idle_start(&((host *)self)->at[IDLE].idle, on_idle);
     }
 }
 
 static void set_alive(void *self, bool alive)
 {
-    host *h = self;
-    if (!lost(h)) {
-        (alive ? uv_ref : uv_unref)(&h->at[POLL].handle);
+    if (!lost(self)) {
+        (alive ? uv_ref : uv_unref)(&((host *)self)->at[POLL].handle);
     }
 }
 
 static void set_watched(void *self, bool watched)
 {
-    host *h = self;
-    if (!lost(h)) {
-        uv_poll_t *poll = &h->at[POLL].poll;
-        (void)(watched ? uv_poll_start(poll, UV_READABLE, on_poll)
-                       : uv_poll_stop(poll));
-    }
+    uv_poll_t *poll = &((host *)self)->at[POLL].poll;
+    (void)(lost(self) ? 0
+           : watched  ? uv_poll_start(poll, UV_READABLE, on_poll)
+                      : uv_poll_stop(poll));
 }
 
 static void on_limit(uv_timer_t *timer)
@@ -189,8 +180,7 @@ static void on_limit(uv_timer_t *timer)
     uv_timer_stop(timer);
 }
 
-/* For one iteration, the timer bounds the wait, and makes libuv look at handles
- * that have no reference. */
+/* Once: the timer bounds the wait, and makes libuv look at what has no ref. */
 static tenon_status run(void *self, int64_t max_wait_ns)
 {
     host *h = self;
@@ -238,8 +228,7 @@ static tenon_status attach(uv_loop_t *loop, tenon_reactor **out,
     h->loop = loop ? loop : &h->own_loop;
     tenon_status status = loop ? 0 : uv_loop_init(&h->own_loop);
     if (status < 0) {
-        tenon_block_free(h);
-        return status;
+        return tenon_block_free(h), status;
     }
     status = tenon_reactor_attach(out, loop ? &ops : &own_ops, h, options);
     if (status < 0) {

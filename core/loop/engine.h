@@ -5,11 +5,16 @@
  * The engine, as its own files and core/net see it. One struct, a room for
  * each of its parts:
  *
- *   turn.c     phases, entries, nested entries     poller.c  epoll, slots
- *   timer.c    the heap and the timerfd            watch.c   watches
- *   call.c     calls and their handles             inbox.c   other threads
- *   signal.c   signals                             shutdown.c  hooks, the end
- *   reactor.c  constructors, getters, reports      dump.c    what is inside
+ *   turn.c     phases, entries, nested entries    poller.c   epoll, slots
+ *   queue.c    the queues of a turn               watch.c    watches
+ *   frame.c    user code on the stack             reader.c   add_reader
+ *   clock.c    clocks                             timer.c    timers, the heap
+ *   call.c     calls and their handles            periodic.c periodic calls
+ *   inbox.c    other threads                      signal.c   signals
+ *   reactor.c  constructors, getters              run.c      tenon_run
+ *   owner.c    whose it is                        shutdown.c hooks, the end
+ *   report.c   errors nobody else sees            dump.c     what is inside
+ *   manual.c   stepped by hand
  *
  * User code runs from tenon__frame_enter/leave only, and always with the
  * object it belongs to unlinked from whatever list led to it: it may free that
@@ -197,6 +202,7 @@ struct tenon_reactor {
     tenon_closed_fn *on_closed;
     void *on_closed_user;
     tenon_node memory_listeners; /* for core/net */
+    void *names;                 /* for core/net: who resolves names */
     const tenon__async_ops *async;
     tenon_node futures;    /* pending, or failed and not seen */
     tenon_node cancelling; /* cancelled, and to be passed on */
@@ -213,6 +219,12 @@ extern _Thread_local tenon_reactor *tenon__current
      (reactor)->ops->slot != NULL)
 
 /* ---- checks: first thing in every public entry ---- */
+
+/** What names this thread: the address of what is its own. */
+static inline const void *tenon__this_thread(void)
+{
+    return &tenon__current;
+}
 
 /** Whether this is a forked child, in which all that is the kernel's (epoll,
  *  timerfd, sockets) is shared with the parent and must be left alone. */

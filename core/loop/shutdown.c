@@ -296,8 +296,10 @@ tenon_status tenon_reactor_on_shutdown(tenon_reactor *r, tenon_shutdown *hook,
 void tenon_shutdown_remove(tenon_shutdown *hook)
 {
     if (hook && hook->state == HOOK_WAITING) {
-        tenon__list_remove(&hook->node);
-        hook->state = HOOK_IDLE;
+        if (tenon__check_thread(hook->reactor) == TENON_OK) {
+            tenon__list_remove(&hook->node);
+            hook->state = HOOK_IDLE;
+        }
     } else if (hook && hook->state == HOOK_PENDING) {
         tenon_shutdown_done(hook);
     }

@@ -280,8 +280,10 @@ tenon_status tenon_timer_delay(tenon_timer *t, int64_t extra_ns)
 tenon_status tenon_timer_set_daemon(tenon_timer *t, bool daemon)
 {
     bool is_daemon = t->flags & TENON__TIMER_DAEMON;
-    if (daemon == is_daemon) {
-        return TENON_OK;
+    tenon_status status =
+        t->reactor ? tenon__check_thread(t->reactor) : TENON_OK;
+    if (status < 0 || daemon == is_daemon) {
+        return status;
     }
     t->flags ^= TENON__TIMER_DAEMON;
     if (t->state != TENON__TIMER_IDLE) {

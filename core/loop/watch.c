@@ -186,8 +186,9 @@ tenon_status tenon_watch_stop(tenon_watch *w)
     }
     forget(w);
     w->flags &= (uint8_t)~TENON__WATCH_OWNED;
-    status = tenon__poller_update(w->reactor, w->fd);
-    return status < 0 ? status : TENON_EXISTED;
+    /* A kernel that knows nothing of it any more has stopped, too. */
+    (void)tenon__poller_update(w->reactor, w->fd);
+    return TENON_EXISTED;
 }
 
 bool tenon_watch_is_active(const tenon_watch *w)
@@ -198,8 +199,10 @@ bool tenon_watch_is_active(const tenon_watch *w)
 tenon_status tenon_watch_set_daemon(tenon_watch *w, bool daemon)
 {
     bool is_daemon = w->flags & TENON__WATCH_DAEMON;
-    if (daemon == is_daemon) {
-        return TENON_OK;
+    tenon_status status =
+        w->reactor ? tenon__check_thread(w->reactor) : TENON_OK;
+    if (status < 0 || daemon == is_daemon) {
+        return status;
     }
     w->flags ^= TENON__WATCH_DAEMON;
     if (w->state == WATCH_STARTED) {

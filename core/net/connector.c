@@ -2,63 +2,69 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Connectors. Whatever the attempt comes to, the outcome is decided once and
- * told from the ready queue of a later turn:
- *
- *   TRYING -> DECIDED (outcome known, notice queued) -> TOLD
+ * The life of a connector: the name, the deadline, the outcome. Whatever the
+ * attempts come to, it is decided once and told from the ready queue of a
+ * later turn.
  */
 
-#include <tenon/connector.h>
+#include "net/connector.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "net/address.h"
 #include "net/listener.h"
+#include "net/resolver.h"
 #include "net/stream.h"
 
 #define TIMEOUT_DEFAULT (30 * TENON_SECOND)
-/* A UNIX listener whose backlog is full says EAGAIN and wakes nobody. */
-#define RETRY_NS (5 * TENON_MILLISECOND)
-
-enum connector_state { TRYING, DECIDED, TOLD };
-
-struct tenon_connector {
-    tenon__object object;
-    tenon_reactor *reactor;
-    tenon_watch watch; /* its fd is the socket; -1: none */
-    tenon_factory factory;
-    tenon_address address;
-    tenon_timer timer;
-    tenon_node ready; /* the notice; at last, the memory */
-    int64_t deadline_ns;
-    tenon_connected_fn *on_connected;
-    void *user;
-    tenon_status outcome;
-    uint32_t refs;
-    enum connector_state state;
-};
+/* RFC 8305: how long the first answer waits for one of IPv6. */
+#define RESOLUTION_DELAY (50 * TENON_MILLISECOND)
 
 static void release(tenon_connector *c)
 {
-    int fd = c->watch.fd;
-    if (fd >= 0) {
-        tenon__fd_close(c->reactor, &c->watch, fd);
-        c->watch.fd = -1;
+    if (c->fd >= 0) {
+        tenon__fd_close(c->reactor, NULL, c->fd);
+        c->fd = -1;
     }
 }
 
-static void decide(tenon_connector *c, tenon_status outcome)
+static void forget_lookup(tenon_connector *c)
 {
-    (void)tenon_timer_stop(&c->timer);
+    if (c->lookup) {
+        tenon__lookup_forget(c->lookup);
+        c->lookup = NULL;
+    }
+}
+
+static void add_cause(tenon_connector *c, tenon_status status,
+                      const char *message)
+{
+    tenon_error *error = tenon__error(c->reactor, status, message, c->cause);
+    tenon_error_unref(c->cause);
+    c->cause = error;
+}
+
+void tenon__connector_note(tenon_connector *c, tenon_status status,
+                           const tenon_address *address)
+{
+    char text[TENON_ADDRESS_TEXT_LEN];
+    tenon_address_format(address, text, sizeof text);
+    add_cause(c, status, text);
+}
+
+void tenon__connector_decide(tenon_connector *c, tenon_status outcome, int fd)
+{
+    (void)tenon_timer_stop(&c->total);
+    tenon__race_end(c, outcome == TENON_TIMED_OUT ? outcome : TENON_OK);
+    forget_lookup(c);
     c->outcome = outcome;
     if (outcome < 0) {
         release(c);
-    } else if (c->watch.fd >= 0) {
-        (void)tenon_watch_stop(&c->watch);
+    } else {
+        c->fd = fd;
     }
-    if (c->state == TRYING) {
-        c->state = DECIDED;
+    if (c->state == TENON__TRYING) {
+        c->state = TENON__DECIDED;
         tenon__ready_push(c->reactor, &c->ready);
     }
 }
@@ -68,32 +74,39 @@ static void decide(tenon_connector *c, tenon_status outcome)
 /* The transport of a socket that connected; the socket goes with it. */
 static tenon_status hand_over(tenon_connector *c, tenon_transport **out)
 {
-    if (c->address.kind == TENON_ADDRESS_MEMORY) {
-        return tenon__listener_meet(c->reactor, &c->address, c->factory, out);
+    const tenon_address *address = &c->endpoint.address;
+    if (address->kind == TENON_ADDRESS_MEMORY) {
+        return tenon__listener_meet(c->reactor, address, c->factory, out);
     }
-    *out = tenon__stream_new(c->reactor, c->watch.fd, c->factory);
+    *out = tenon__stream_new(c->reactor, c->fd, c->factory);
     if (!*out) {
         release(c);
         return TENON_NO_MEMORY;
     }
-    c->watch.fd = -1;
+    c->fd = -1;
     return TENON_OK;
+}
+
+static tenon_error *error_of(tenon_connector *c, tenon_status status)
+{
+    char text[TENON_ENDPOINT_TEXT_LEN + 16];
+    size_t len = (size_t)snprintf(text, sizeof text, "connect ");
+    tenon_endpoint_format(&c->endpoint, text + len, sizeof text - len);
+    return tenon__error(c->reactor, status, text, c->cause);
 }
 
 static void call(tenon_connector *c, tenon_transport *t, tenon_status status)
 {
     tenon__frame frame;
-    tenon_error *error = NULL;
-    if (!c->on_connected) {
+    if (!c->options.on_connected) {
         return;
     }
-    if (status < 0) {
-        error = tenon__error(c->reactor, status, "connect", NULL);
-    }
+    c->error = status < 0 ? error_of(c, status) : NULL;
     tenon__frame_enter(c->reactor, &frame, c, "connector", NULL);
-    c->on_connected(c, error ? NULL : t, error, c->user);
+    c->options.on_connected(c, c->error ? NULL : t, c->error, c->options.user);
     tenon__frame_leave(c->reactor, &frame);
-    tenon_error_unref(error);
+    tenon_error_unref(c->error);
+    c->error = NULL;
 }
 
 /* The state is TOLD before user code runs: from here on nothing, the end of
@@ -102,7 +115,7 @@ static void tell(tenon_connector *c)
 {
     tenon_transport *t = NULL;
     tenon_status status = c->outcome;
-    c->state = TOLD;
+    c->state = TENON__TOLD;
     tenon__unqueue(&c->ready);
     if (status == TENON_OK) {
         status = hand_over(c, &t);
@@ -124,65 +137,19 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
     tell(TENON__OF(node, tenon_connector, ready));
 }
 
-/* ---- the attempt ---- */
-
-static void on_timer(tenon_timer *timer, void *user);
-
-static void on_writable(tenon_watch *watch, uint32_t events, void *user)
+static void on_total(tenon_timer *timer, void *user)
 {
-    int error = 0;
-    socklen_t len = sizeof error;
-    (void)events;
-    if (getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
-        error = errno;
-    }
-    decide(user, -error);
-}
-
-/* Tries once. A failure of the attempt is an outcome; one of the means to
- * wait for it is returned. */
-static tenon_status attempt(tenon_connector *c)
-{
-    int64_t wait_until = c->deadline_ns;
-    int result = connect(c->watch.fd, &c->address.as.any, c->address.len);
-    int error = result < 0 ? errno : 0;
-    tenon_status status = TENON_OK;
-    if (error == EINPROGRESS || error == EINTR) {
-        status =
-            tenon__watch_start_owned(&c->watch, TENON_WRITE, on_writable, c);
-    } else if (error == EAGAIN && c->address.kind == TENON_ADDRESS_UNIX) {
-        int64_t retry = tenon__add_ns(tenon__clock(c->reactor), RETRY_NS);
-        wait_until = retry < wait_until ? retry : wait_until;
-    } else {
-        decide(c, -error);
-        return TENON_OK;
-    }
-    return status < 0
-               ? status
-               : tenon_timer_start_at(&c->timer, wait_until, on_timer, c);
-}
-
-static void on_timer(tenon_timer *timer, void *user)
-{
-    tenon_connector *c = user;
     (void)timer;
-    if (tenon__clock(c->reactor) >= c->deadline_ns) {
-        decide(c, TENON_TIMED_OUT);
-        return;
-    }
-    tenon_status status = attempt(c);
-    if (status < 0) {
-        decide(c, status);
-    }
+    tenon__connector_decide(user, TENON_TIMED_OUT, -1);
 }
 
 static void end(tenon__object *object, tenon_status status)
 {
     tenon_connector *c = TENON__OF(object, tenon_connector, object);
     tenon__list_remove(&c->object.node);
-    if (c->state != TOLD) {
-        c->state = DECIDED;
-        decide(c, status);
+    if (c->state != TENON__TOLD) {
+        c->state = TENON__DECIDED;
+        tenon__connector_decide(c, status, -1);
         tell(c);
     }
 }
@@ -190,52 +157,175 @@ static void end(tenon__object *object, tenon_status status)
 static void dump(const tenon__object *object, FILE *file)
 {
     const tenon_connector *c = TENON__OF(object, const tenon_connector, object);
-    char text[TENON_ADDRESS_TEXT_LEN];
-    tenon_address_format(&c->address, text, sizeof text);
-    fprintf(file, "connector %s", text);
+    char text[TENON_ENDPOINT_TEXT_LEN];
+    tenon_endpoint_format(&c->endpoint, text, sizeof text);
+    fprintf(file, "connector %s, %u addresses", text, c->count);
 }
 
 static const tenon__object_ops object_ops = {"connector", end, dump};
 
+/* ---- names ---- */
+
+static void on_first(tenon_timer *timer, void *user)
+{
+    (void)timer;
+    tenon__race_go(user);
+}
+
+/* The first address waits a little for better ones: those that come with it
+ * and, if it is not IPv6, those that come soon. Later ones go as the race
+ * goes: at once if it has nothing else to wait for. */
+static void on_address(tenon_lookup *lookup, const tenon_address *address,
+                       void *user)
+{
+    tenon_connector *c = user;
+    bool v6 = address->as.any.sa_family == AF_INET6;
+    tenon_status status = tenon__race_add(c, address);
+    (void)lookup;
+    if (status == TENON_OK && !c->started) {
+        bool waits = tenon_timer_is_active(&c->next);
+        status = waits && !v6
+                     ? TENON_OK
+                     : tenon_timer_start(&c->next, v6 ? 0 : RESOLUTION_DELAY,
+                                         on_first, c);
+    } else if (status == TENON_OK && !tenon_timer_is_active(&c->next)) {
+        tenon__race_go(c);
+    }
+    if (status < 0) {
+        tenon__connector_decide(c, status, -1);
+    }
+}
+
+static void on_resolved(tenon_lookup *lookup, const tenon_error *error,
+                        void *user)
+{
+    tenon_connector *c = user;
+    c->lookup = NULL;
+    c->complete = true;
+    if (error) {
+        tenon_error_unref(c->cause);
+        c->cause = tenon_error_ref(tenon__lookup_error(lookup));
+    }
+    if (c->count == 0) {
+        tenon__connector_decide(c, tenon_error_status(error), -1);
+    } else if (!c->started || tenon__list_empty(&c->attempts)) {
+        tenon__race_go(c);
+    }
+    tenon_lookup_unref(lookup);
+}
+
+static tenon_status look_up(tenon_connector *c)
+{
+    tenon_resolve_options how = {
+        .size = sizeof how,
+        .family = c->local.kind ? c->local.as.any.sa_family : AF_UNSPEC,
+        .port = c->endpoint.port,
+        .timeout_ns = c->options.resolve_timeout_ns
+                          ? c->options.resolve_timeout_ns
+                          : TENON_FOREVER,
+        .on_address = on_address,
+        .on_done = on_resolved,
+        .user = c};
+    return tenon_resolve(c->reactor, &c->lookup, c->endpoint.name, &how);
+}
+
 /* ---- public ---- */
 
-static void set_up(tenon_connector *c, tenon_reactor *reactor,
-                   const tenon_connect_options *options)
+static tenon_status read_options(tenon_connector *c,
+                                 const tenon_connect_options *options)
 {
-    int64_t timeout_ns =
-        options->timeout_ns ? options->timeout_ns : TIMEOUT_DEFAULT;
+    tenon_connect_options *o = &c->options;
+    const tenon_endpoint *e = &c->endpoint;
+    if (options) {
+        memcpy(o, options,
+               options->size < sizeof *o ? options->size : sizeof *o);
+    }
+    if (o->timeout_ns < 0 || o->resolve_timeout_ns < 0 ||
+        o->attempt_timeout_ns < 0 || o->attempt_delay_ns < 0) {
+        return TENON_INVALID;
+    }
+    o->timeout_ns = e->given & TENON_ENDPOINT_TIMEOUT ? e->timeout_ns
+                    : o->timeout_ns                   ? o->timeout_ns
+                                                      : TIMEOUT_DEFAULT;
+    if (e->given & TENON_ENDPOINT_LOCAL) {
+        c->local = e->local;
+    } else if (o->local) {
+        tenon_status status = tenon_address_parse(&c->local, o->local);
+        return status == TENON_OK && c->local.kind != TENON_ADDRESS_TCP
+                   ? TENON_BAD_ADDRESS
+                   : status;
+    }
+    return TENON_OK;
+}
+
+static tenon_status read_address(tenon_endpoint *out, const char *address)
+{
+    const uint32_t of_clients = TENON_ENDPOINT_TIMEOUT | TENON_ENDPOINT_LOCAL;
+    tenon_status status = tenon_endpoint_parse(out, address);
+    if (status == TENON_OK && out->kind == TENON_ENDPOINT_FD) {
+        return TENON_NOT_SUPPORTED;
+    }
+    bool fits = status == TENON_OK && out->kind != TENON_ENDPOINT_ANY &&
+                !(out->given & ~of_clients);
+    return fits || status < 0 ? status : TENON_BAD_ADDRESS;
+}
+
+/* Legal for a half-built one. */
+static void dispose(tenon_connector *c)
+{
+    const tenon_allocator *allocator = &c->reactor->allocator;
+    tenon_error_unref(c->cause);
+    tenon__free(allocator, c->candidates, c->capacity * sizeof *c->candidates);
+    tenon__free(allocator, c, sizeof *c);
+}
+
+static void set_up(tenon_connector *c, tenon_reactor *reactor,
+                   tenon_factory factory)
+{
     c->reactor = reactor;
+    c->factory = factory;
     c->refs = 1;
+    c->fd = -1;
     c->ready.run = on_ready;
-    c->on_connected = options->on_connected;
-    c->user = options->user;
-    c->deadline_ns = tenon__add_ns(tenon__clock(reactor), timeout_ns);
-    tenon_timer_init(&c->timer, reactor);
-    (void)tenon_timer_set_daemon(&c->timer, true);
-    tenon_watch_init(&c->watch, reactor, -1);
+    tenon__list_init(&c->attempts);
+    tenon_timer_init(&c->total, reactor);
+    tenon_timer_init(&c->next, reactor);
+    (void)tenon_timer_set_daemon(&c->total, true);
+    (void)tenon_timer_set_daemon(&c->next, true);
 }
 
 static tenon_status begin(tenon_connector *c)
 {
-    if (c->address.kind == TENON_ADDRESS_MEMORY) {
-        decide(c, TENON_OK);
-        return TENON_OK;
+    tenon_status status =
+        tenon_timer_start(&c->total, c->options.timeout_ns, on_total, c);
+    if (status < 0) {
+        return status;
     }
-    int fd = tenon__stream_socket(&c->address);
-    if (fd < 0) {
-        return fd;
+    if (c->endpoint.kind == TENON_ENDPOINT_NAME) {
+        status = look_up(c);
+    } else if (c->endpoint.address.kind == TENON_ADDRESS_MEMORY) {
+        tenon__connector_decide(c, TENON_OK, -1);
+    } else {
+        status = tenon__race_add(c, &c->endpoint.address);
+        c->complete = true;
+        if (status == TENON_OK) {
+            tenon__race_go(c);
+        }
     }
-    tenon_watch_init(&c->watch, c->reactor, fd);
-    (void)tenon_watch_set_daemon(&c->watch, true);
-    return attempt(c);
+    if (status < 0) {
+        (void)tenon_timer_stop(&c->total);
+    }
+    return status;
 }
 
-static void fini(tenon_connector *c)
+static tenon_status prepare(tenon_connector *c, const char *address,
+                            const tenon_connect_options *options)
 {
-    tenon_reactor *reactor = c->reactor;
-    (void)tenon_timer_stop(&c->timer);
-    release(c);
-    tenon__free(&reactor->allocator, c, sizeof *c);
+    tenon_status status = read_address(&c->endpoint, address);
+    if (status == TENON_OK) {
+        status = read_options(c, options);
+    }
+    return status == TENON_OK ? begin(c) : status;
 }
 
 tenon_status tenon_connector_start(tenon_reactor *reactor,
@@ -243,30 +333,18 @@ tenon_status tenon_connector_start(tenon_reactor *reactor,
                                    tenon_factory factory,
                                    const tenon_connect_options *options)
 {
-    tenon_connect_options chosen = {0};
-    tenon_address parsed;
     tenon_status status = tenon__check(reactor);
     if (status < 0) {
         return status;
-    }
-    status = tenon_address_parse(&parsed, address);
-    if (status < 0) {
-        return status;
-    }
-    if (options) {
-        memcpy(&chosen, options,
-               options->size < sizeof chosen ? options->size : sizeof chosen);
     }
     tenon_connector *c = tenon__alloc(&reactor->allocator, sizeof *c);
     if (!c) {
         return TENON_NO_MEMORY;
     }
-    c->address = parsed;
-    c->factory = factory;
-    set_up(c, reactor, &chosen);
-    status = begin(c);
+    set_up(c, reactor, factory);
+    status = prepare(c, address, options);
     if (status < 0) {
-        fini(c);
+        dispose(c);
         return status;
     }
     tenon__object_add(reactor, &c->object, &object_ops);
@@ -280,8 +358,7 @@ tenon_status tenon_connector_start(tenon_reactor *reactor,
 
 static void drop(tenon_reactor *reactor, tenon_node *node)
 {
-    tenon_connector *c = TENON__OF(node, tenon_connector, ready);
-    tenon__free(&reactor->allocator, c, sizeof *c);
+    dispose(TENON__OF(node, tenon_connector, ready));
     tenon__unpin(reactor);
 }
 
@@ -304,10 +381,10 @@ void tenon_connector_unref(tenon_connector *c)
 tenon_status tenon_connector_cancel(tenon_connector *c)
 {
     tenon_status status = tenon__check_thread(c->reactor);
-    bool open =
-        c->state == TRYING || (c->state == DECIDED && c->outcome == TENON_OK);
+    bool open = c->state == TENON__TRYING ||
+                (c->state == TENON__DECIDED && c->outcome == TENON_OK);
     if (status == TENON_OK && open) {
-        decide(c, TENON_CANCELLED);
+        tenon__connector_decide(c, TENON_CANCELLED, -1);
     }
     return status;
 }

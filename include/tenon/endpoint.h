@@ -7,7 +7,8 @@
  *   tcp:127.0.0.1:80  tcp:[::1]:80   a numeric address
  *   tcp:example.org:80               a name, for connecting
  *   tcp:*:80  tcp::80                all families, for listening
- *   unix:/run/x  unix:\@NAME         a path, or a name that is in no file
+ *   unix:/run/x                      a path
+ *   "unix:@NAME"                     a name that is in no file
  *   fd:3                             a listening socket that is open already
  *   mem:NAME                         inside this reactor, without sockets
  *

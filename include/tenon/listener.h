@@ -10,6 +10,7 @@
 #ifndef TENON_LISTENER_H
 #define TENON_LISTENER_H
 
+#include <tenon/future.h>
 #include <tenon/transport.h>
 
 /** Accepts connections: opaque and counted. */
@@ -102,6 +103,13 @@ TENON_API tenon_status tenon_listener_close(tenon_listener *listener);
  *  nothing was done. */
 TENON_API tenon_status tenon_listener_stop(tenon_listener *listener,
                                            const tenon_stop_options *options);
+/** The same as a future, which resolves with NULL, or fails as on_stopped would
+ *  be told; on_stopped is not called. Cancelling it only stops the waiting.
+ *  Ownership: the caller holds one reference. NULL when there is no memory, or
+ *  the reactor is closed, another thread's or the parent's.
+ *  Source: asyncio's Server.wait_closed. */
+TENON_CHECKED TENON_API tenon_future *tenon_listener_stop_future(
+    tenon_listener *listener, const tenon_stop_options *options);
 /** Accepts nothing until resumed; the kernel queues connections up to the
  *  backlog. Twice is a no-op. Errors: TENON_CLOSED. */
 TENON_API tenon_status tenon_listener_pause(tenon_listener *listener);

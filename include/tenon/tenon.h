@@ -25,6 +25,7 @@
 #include <tenon/pipe.h>
 #include <tenon/promise.h>
 #include <tenon/reactor.h>
+#include <tenon/resolver.h>
 #include <tenon/signal.h>
 #include <tenon/status.h>
 #include <tenon/stream.h>

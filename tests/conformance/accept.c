@@ -279,6 +279,9 @@ static void n11_numeric_addresses_only(void)
         REQUIRE_STATUS(tenon_listen(rig.reactor, &listener, wrong[i],
                                     recorder_factory(&self), NULL),
                        TENON_BAD_ADDRESS);
+        if (i == 0) {
+            continue; /* a name, which connectors look up */
+        }
         REQUIRE_STATUS(tenon_connector_start(rig.reactor, NULL, wrong[i],
                                              recorder_factory(&self), NULL),
                        TENON_BAD_ADDRESS);

@@ -1,0 +1,72 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Frames: one around each call of user code. They tell what is on the stack,
+ * so that a nested host loop does not enter it again, and how long it took.
+ */
+
+#include "loop/engine.h"
+
+void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
+                        const void *object, const char *what, const char *name)
+{
+    frame->up = r->frames;
+    frame->object = object;
+    frame->what = what;
+    frame->name = name;
+    frame->alive = true;
+    r->frames = frame;
+}
+
+/* The lap clock was read after the callback before; what passed since is this
+ * one's, but for what a nested loop ran. */
+static void measure(tenon_reactor *r, const tenon__frame *frame)
+{
+    int64_t lap_ns = tenon__lap(r);
+    int64_t took_ns = lap_ns - r->lap_ns;
+    r->lap_ns = lap_ns;
+    r->stats.callbacks++;
+    if (took_ns > r->stats.longest_callback_ns) {
+        r->stats.longest_callback_ns = took_ns;
+    }
+    if (r->slow_ns < 0 || took_ns <= r->slow_ns || r->reporting) {
+        return;
+    }
+    r->stats.slow_callbacks++;
+    tenon__report_slow(r, frame, took_ns);
+    r->lap_ns = tenon__lap(r);
+}
+
+void tenon__frame_leave(tenon_reactor *r, tenon__frame *frame)
+{
+    r->frames = frame->up;
+    if (frame->what) {
+        measure(r, frame);
+    }
+    if (!tenon__list_empty(&r->poller.disarmed)) {
+        tenon__watches_rearm(r);
+    }
+    if (!tenon__list_empty(&r->deferred_timers)) {
+        tenon__timers_rearm(r);
+    }
+}
+
+bool tenon__on_stack(const tenon_reactor *r, const void *object)
+{
+    for (const tenon__frame *f = r->frames; f; f = f->up) {
+        if (f->object == object) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tenon__frame_forget(tenon_reactor *r, const void *object)
+{
+    for (tenon__frame *f = r->frames; f; f = f->up) {
+        if (f->object == object) {
+            f->alive = false;
+        }
+    }
+}

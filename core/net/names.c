@@ -1,0 +1,345 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The resolver that a reactor has by itself: getaddrinfo, which blocks, in a
+ * few threads that do nothing else (R23). They are detached, have all signals
+ * blocked and a small stack, are made on demand and end when idle.
+ *
+ * getaddrinfo cannot be stopped, so a lookup that is cancelled is abandoned:
+ * its thread goes on, and the answer is thrown away. The reactor may end
+ * meanwhile. So what a thread touches (the pool and the job it is at) is
+ * counted memory from malloc, not from the reactor's allocator, which need not
+ * outlive it, and the inbox, by which answers come, is let go of at its end.
+ *
+ * `lock` guards what stands below it; the rest is the owner thread's.
+ */
+
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <tenon/endpoint.h>
+
+#include "net/address.h"
+#include "net/resolver.h"
+
+enum { THREADS_MAX = 4, STACK_LEN = 256 * 1024, IDLE_SECONDS = 5 };
+
+typedef struct pool {
+    atomic_uint refs; /* the owner's, and one for each thread */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    tenon_inbox *inbox; /* until closed */
+    tenon_node queue;   /* jobs that no thread has taken */
+    unsigned threads;
+    unsigned idle;
+    unsigned waiting; /* in the queue */
+    bool closed;
+} pool;
+
+/* A lookup, as a thread sees it. */
+typedef struct job {
+    tenon_post_node post;
+    tenon_node node;      /* the owner's: in names->jobs */
+    tenon_lookup *lookup; /* the owner's; NULL: abandoned */
+    tenon_node queued;    /* under the lock: in pool->queue */
+    int family;
+    int gai_code;
+    int system_code;
+    uint32_t count;
+    tenon_address addresses[TENON_ADDRESSES_MAX];
+    char name[TENON_NAME_MAX + 1];
+} job;
+
+struct tenon__names {
+    tenon_reactor *reactor;
+    pool *pool;
+    tenon_node jobs; /* those without an answer */
+};
+
+static void job_free(job *j)
+{
+    tenon__free(&tenon__malloc, j, sizeof *j);
+}
+
+/* ---- the pool ---- */
+
+static pool *pool_new(tenon_inbox *inbox)
+{
+    pthread_condattr_t monotonic;
+    pool *p = tenon__alloc(&tenon__malloc, sizeof *p);
+    if (!p) {
+        return NULL;
+    }
+    atomic_init(&p->refs, 1);
+    p->inbox = tenon_inbox_ref(inbox);
+    tenon__list_init(&p->queue);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return p;
+}
+
+static void pool_unref(pool *p)
+{
+    if (atomic_fetch_sub(&p->refs, 1) == 1) {
+        pthread_cond_destroy(&p->wake);
+        pthread_mutex_destroy(&p->lock);
+        tenon__free(&tenon__malloc, p, sizeof *p);
+    }
+}
+
+/* Under the lock. False: leave. */
+static bool wait_for_job(pool *p)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_SECONDS;
+    int result = 0;
+    p->idle++;
+    while (!p->closed && tenon__list_empty(&p->queue) && result == 0) {
+        result = pthread_cond_timedwait(&p->wake, &p->lock, &until);
+    }
+    p->idle--;
+    return !p->closed && !tenon__list_empty(&p->queue);
+}
+
+/* ---- in a thread ---- */
+
+static void look_up(job *j)
+{
+    struct addrinfo *found = NULL;
+    struct addrinfo hints = {.ai_family = j->family,
+                             .ai_socktype = SOCK_STREAM};
+    j->gai_code = getaddrinfo(j->name, NULL, &hints, &found);
+    j->system_code = j->gai_code == EAI_SYSTEM ? errno : 0;
+    if (j->gai_code != 0) {
+        return;
+    }
+    for (const struct addrinfo *one = found; one; one = one->ai_next) {
+        if (j->count < TENON_ADDRESSES_MAX && one->ai_addr &&
+            tenon__address_of(&j->addresses[j->count], one->ai_addr,
+                              one->ai_addrlen) == TENON_OK) {
+            j->count += j->addresses[j->count].kind == TENON_ADDRESS_TCP;
+        }
+    }
+    freeaddrinfo(found);
+}
+
+static void on_answer(tenon_post_node *post, tenon_status status, void *user);
+
+static void *thread_main(void *user)
+{
+    pool *p = user;
+    pthread_mutex_lock(&p->lock);
+    while (wait_for_job(p)) {
+        job *j = TENON__OF(tenon__list_pop(&p->queue), job, queued);
+        p->waiting--;
+        pthread_mutex_unlock(&p->lock);
+        look_up(j);
+        pthread_mutex_lock(&p->lock);
+        /* Posting neither waits nor locks. */
+        if (p->closed || tenon_post(p->inbox, &j->post, on_answer, j) < 0) {
+            job_free(j); /* the reactor ended first */
+        }
+    }
+    p->threads--;
+    pthread_mutex_unlock(&p->lock);
+    pool_unref(p);
+    return NULL;
+}
+
+/* Under the lock. From a neutral thread's point of view: no signals, and not
+ * the scheduling of whoever asks. */
+static int thread_start(pool *p)
+{
+    pthread_attr_t how;
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_init(&how);
+    pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setinheritsched(&how, PTHREAD_EXPLICIT_SCHED);
+    pthread_attr_setstacksize(&how, STACK_LEN);
+    atomic_fetch_add(&p->refs, 1);
+    p->threads++;
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&thread, &how, thread_main, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&how);
+    if (result != 0) {
+        p->threads--;
+        atomic_fetch_sub(&p->refs, 1);
+    }
+    return result;
+}
+
+/* ---- the owner's side ---- */
+
+static tenon_error *error_of(const job *j)
+{
+    char message[TENON_NAME_MAX + 128];
+    bool system = j->gai_code == EAI_SYSTEM;
+    tenon_error_options options = {.size = sizeof options,
+                                   .status = TENON_UNRESOLVED,
+                                   .domain = "resolver",
+                                   .message = message};
+    if (j->gai_code == EAI_MEMORY) {
+        return tenon_error_of(TENON_NO_MEMORY, NULL);
+    }
+    options.system_code = system ? j->system_code : j->gai_code;
+    snprintf(message, sizeof message, "%s: %s (%d)", j->name,
+             system ? tenon_status_text(-j->system_code)
+                    : gai_strerror(j->gai_code),
+             j->gai_code);
+    return tenon_error_new(&options);
+}
+
+static void on_answer(tenon_post_node *post, tenon_status status, void *user)
+{
+    job *j = user;
+    tenon_lookup *lookup = j->lookup;
+    (void)post;
+    (void)status;
+    tenon__list_remove(&j->node);
+    if (lookup) {
+        tenon_error *error = j->gai_code ? error_of(j) : NULL;
+        for (uint32_t i = 0; i < j->count && !error; i++) {
+            if (tenon_lookup_add(lookup, &j->addresses[i]) == TENON_NO_MEMORY) {
+                error = tenon_error_of(TENON_NO_MEMORY, NULL);
+            }
+        }
+        tenon_lookup_done(lookup, error);
+        tenon_error_unref(error);
+    }
+    job_free(j);
+}
+
+static tenon_status submit(pool *p, job *j)
+{
+    int failed = 0;
+    pthread_mutex_lock(&p->lock);
+    tenon__list_push(&p->queue, &j->queued);
+    p->waiting++;
+    if (p->waiting > p->idle && p->threads < THREADS_MAX) {
+        failed = thread_start(p);
+    }
+    if (failed && p->threads == 0) {
+        tenon__list_remove(&j->queued);
+        p->waiting--;
+    } else {
+        failed = 0;
+        pthread_cond_signal(&p->wake);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return -failed;
+}
+
+static tenon_status names_resolve(void *self, tenon_lookup *lookup)
+{
+    tenon__names *n = self;
+    job *j = tenon__alloc(&tenon__malloc, sizeof *j);
+    if (!j) {
+        return TENON_NO_MEMORY;
+    }
+    tenon_post_init(&j->post);
+    j->lookup = lookup;
+    j->family = tenon_lookup_family(lookup);
+    memcpy(j->name, tenon_lookup_name(lookup),
+           strlen(tenon_lookup_name(lookup)) + 1);
+    tenon_status status = submit(n->pool, j);
+    if (status < 0) {
+        job_free(j);
+        return status;
+    }
+    tenon__list_push(&n->jobs, &j->node);
+    tenon_lookup_set_data(lookup, j);
+    return TENON_OK;
+}
+
+/* Whether no thread had it yet; it is then freed. */
+static bool withdraw(pool *p, job *j)
+{
+    pthread_mutex_lock(&p->lock);
+    bool waits = tenon__linked(&j->queued);
+    if (waits) {
+        tenon__list_remove(&j->queued);
+        p->waiting--;
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (waits) {
+        tenon__list_remove(&j->node);
+        job_free(j);
+    }
+    return waits;
+}
+
+static void names_cancel(void *self, tenon_lookup *lookup)
+{
+    tenon__names *n = self;
+    job *j = tenon_lookup_data(lookup);
+    if (tenon__forked(n->reactor)) {
+        return; /* the lock may be held by a thread that is not here */
+    }
+    if (!withdraw(n->pool, j)) {
+        j->lookup = NULL;
+    }
+}
+
+const tenon_resolver_ops tenon__names_ops = {.size = sizeof tenon__names_ops,
+                                             .name = "threads",
+                                             .resolve = names_resolve,
+                                             .cancel = names_cancel};
+
+tenon__names *tenon__names_new(tenon_reactor *reactor)
+{
+    tenon__names *n = tenon__alloc(&reactor->allocator, sizeof *n);
+    if (!n) {
+        return NULL;
+    }
+    n->reactor = reactor;
+    n->pool = pool_new(reactor->inbox);
+    tenon__list_init(&n->jobs);
+    if (!n->pool) {
+        tenon__free(&reactor->allocator, n, sizeof *n);
+        return NULL;
+    }
+    return n;
+}
+
+/* In a forked child there are no threads, and the lock may be held. */
+void tenon__names_end(tenon__names *n)
+{
+    tenon_reactor *reactor = n->reactor;
+    tenon_node *node;
+    while ((node = tenon__list_pop(&n->jobs)) != NULL) {
+        /* Its thread frees it. */
+        tenon__report_status(reactor, "abandoned lookup",
+                             TENON__OF(node, job, node)->name, n,
+                             TENON_PENDING);
+    }
+    if (!tenon__forked(reactor)) {
+        pthread_mutex_lock(&n->pool->lock);
+        n->pool->closed = true;
+        tenon_inbox_unref(n->pool->inbox);
+        pthread_cond_broadcast(&n->pool->wake);
+        pthread_mutex_unlock(&n->pool->lock);
+        pool_unref(n->pool);
+    }
+    tenon__free(&reactor->allocator, n, sizeof *n);
+}
+
+void tenon__names_dump(const tenon__names *n, FILE *file)
+{
+    tenon_node *node = n->jobs.next;
+    for (; node != &n->jobs; node = node->next) {
+        const job *j = TENON__OF(node, job, node);
+        if (!j->lookup) {
+            fprintf(file, ", abandoned %s", j->name);
+        }
+    }
+}
