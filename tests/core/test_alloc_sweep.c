@@ -215,8 +215,79 @@ static void adopted(void)
     close(fds[1]);
 }
 
+/* ---- what few transports need ---- */
+
+static size_t owed;
+
+static void written(tenon_transport *transport, tenon_status status, void *user)
+{
+    (void)transport;
+    (void)status;
+    (void)user;
+    owed--;
+}
+
+static void spent(void *buffer, size_t len, void *user)
+{
+    (void)buffer;
+    (void)len;
+    (void)user;
+    owed--;
+}
+
+static void listen_in(tenon_transport *transport, enum tenon_tap_way way,
+                      const void *data, size_t len, void *user)
+{
+    (void)transport;
+    (void)way;
+    (void)data;
+    (void)len;
+    (void)user;
+}
+
+/* Whatever was accepted is told once, whatever else failed. */
+static void lend(tenon_transport *t)
+{
+    static char bytes[200000];
+    tenon_future *future = NULL;
+    STEP(tenon_transport_write_ref(t, bytes, sizeof bytes, written, NULL));
+    STEP(tenon_transport_write_take(t, bytes, 10, spent, NULL));
+    STEP(tenon_transport_on_flushed(t, written, NULL));
+    owed += 3;
+    STEP(tenon_transport_flushed(t, &future));
+    (void)tenon_future_cancel(future, NULL); /* nobody looks at its outcome */
+    tenon_future_unref(future);
+    STEP(tenon_transport_set_idle_timeout(t, TENON_SECOND));
+    STEP(tenon_transport_set_session_limit(t, TENON_SECOND));
+    STEP(tenon_transport_tap(t, listen_in, NULL));
+    STEP(tenon_transport_unread(t, bytes, 10));
+}
+
+static void extras(void)
+{
+    static struct side sides[4];
+    tenon_transport *left[2];
+    tenon_transport *right[2];
+    make_reactor();
+    owed = 0;
+    STEP(tenon_memory_pair(reactor, left, factory(&sides[0]),
+                           factory(&sides[1]), NULL));
+    STEP(tenon_memory_pair(reactor, right, factory(&sides[2]),
+                           factory(&sides[3]), NULL));
+    iterate(3);
+    STEP(tenon_pipe(left[1], right[0], NULL));
+    lend(left[0]);
+    iterate(60);
+    if (sides[3].transport) {
+        STEP(tenon_transport_close_within(right[1], TENON_SECOND));
+    }
+    iterate(20);
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_OK);
+    ck_assert_uint_eq(owed, 0);
+}
+
 static void (*const scenarios[])(void) = {
-    calls_and_timers, readers_and_posts, over_tcp, over_memory, adopted,
+    calls_and_timers, readers_and_posts, over_tcp, over_memory, adopted, extras,
 };
 
 /* The nth request of the scenario fails; whether there was one. */
