@@ -448,6 +448,9 @@ tenon_status tenon_transport_close(tenon_transport *t)
         if (t->state == TENON__CLOSING && !t->queue.first) {
             tenon__transport_owe(t);
         }
+    } else if (status == TENON_OK && t->state == TENON__BROKEN) {
+        /* What was received before is read no further. */
+        tenon__transport_lose(t, NULL, false);
     }
     return status;
 }

@@ -246,6 +246,30 @@ START_TEST(R24_write_error_after_data)
 }
 END_TEST
 
+/* P07 holds for it, too: what is left of the last words is not read. */
+START_TEST(P07_close_after_a_write_error)
+{
+    enum { LEN = 100000, READ = 65536 };
+    static char words[LEN];
+    side a = {0}, b = {.on['D'] = close_it};
+    native();
+    tenon_listener *l = join(&a, &b, address_of(1));
+    UNTIL(a.t && b.t);
+    pause_it(&b);
+    (void)tenon_transport_write(a.t, words, sizeof words);
+    tenon_transport_close(a.t);
+    UNTIL(is_lost(&a));
+    tenon_transport_resume_reading(b.t);
+    ck_assert_int_eq(tenon_transport_write(b.t, "x", 1), TENON_OK);
+    UNTIL(is_lost(&b));
+    ck_assert_str_eq(b.log, "MDL");
+    ck_assert_uint_eq(b.len, READ);
+    ck_assert_int_eq(b.lost, -EPIPE);
+    leave(l, &a, &b);
+    end();
+}
+END_TEST
+
 START_TEST(L1_reactor_closes)
 {
     side a = {0}, b = {0};
@@ -323,6 +347,7 @@ int main(void)
     tcase_add_loop_test(tcase, P14_P15_half_close, 0, 3);
     tcase_add_loop_test(tcase, P02_P18_P19_paused, 0, 3);
     tcase_add_loop_test(tcase, R24_write_error_after_data, 0, 3);
+    tcase_add_test(tcase, P07_close_after_a_write_error);
     tcase_add_loop_test(tcase, L1_reactor_closes, 0, 3);
     tcase_add_loop_test(tcase, L2_reactor_closes_while_connecting, 0, 3);
     tcase_add_loop_test(tcase, L2_everything_from_every_callback, 0, 36);
