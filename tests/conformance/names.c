@@ -360,6 +360,12 @@ static void n12_results_stream_in(void)
     REQUIRE_OK(tenon_resolve(rig.reactor, &lookup, "name.test", &lookup_how));
     REQUIRE_STATUS(tenon_reactor_set_resolver(rig.reactor, NULL, NULL),
                    TENON_BUSY);
+    REQUIRE(strcmp(tenon_lookup_name(lookup), "name.test") == 0);
+    REQUIRE(tenon_lookup_family(lookup) == 0);
+    REQUIRE(tenon_lookup_reactor(lookup) == rig.reactor);
+    REQUIRE(tenon_lookup_data(lookup) == NULL);
+    tenon_lookup_set_data(lookup, &fake);
+    REQUIRE(tenon_lookup_data(lookup) == &fake);
     give(lookup, "tcp:127.0.0.1:0");
     REQUIRE_NOTES("");
     rig_settle();

@@ -330,6 +330,30 @@ START_TEST(L2_everything_from_every_callback)
 }
 END_TEST
 
+START_TEST(a_daemon_keeps_nothing_alive)
+{
+    side a = {0}, b = {0};
+    native();
+    tenon_listener *l = join(&a, &b, address_of(_i));
+    UNTIL(a.t && b.t);
+    tenon_listener_close(l);
+    ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+    tenon_transport_set_daemon(a.t, true);
+    ck_assert(tenon_reactor_alive(reactor));
+    tenon_transport_set_daemon(b.t, true);
+    tenon_transport_set_daemon(b.t, true);
+    ck_assert(!tenon_reactor_alive(reactor));
+    ck_assert_int_eq(tenon_run(reactor), TENON_OK);
+    ck_assert_str_eq(a.log, "M");
+    tenon_transport_set_daemon(a.t, false);
+    ck_assert(tenon_reactor_alive(reactor));
+    tenon_transport_abort(a.t);
+    tenon_transport_abort(b.t);
+    leave(l, &a, &b);
+    end();
+}
+END_TEST
+
 /* ---- the suite ---- */
 
 int main(void)
@@ -351,6 +375,7 @@ int main(void)
     tcase_add_loop_test(tcase, L1_reactor_closes, 0, 3);
     tcase_add_loop_test(tcase, L2_reactor_closes_while_connecting, 0, 3);
     tcase_add_loop_test(tcase, L2_everything_from_every_callback, 0, 36);
+    tcase_add_loop_test(tcase, a_daemon_keeps_nothing_alive, 0, 3);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

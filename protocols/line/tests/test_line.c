@@ -369,6 +369,15 @@ START_TEST(I11_too_long_aborts_where_nobody_asks)
 }
 END_TEST
 
+START_TEST(I12_lines_and_raw_bytes_in_one_chunk)
+{
+    join(&ops, NULL, 0, 0);
+    feed_text("one\r\nR3\r\n\r\nxtwo\r\nR1\r\nythree\r\n");
+    require_log("Lone|LR3|B\r|B\n|Bx|Ltwo|LR1|By|Lthree|");
+    finish();
+}
+END_TEST
+
 START_TEST(I12_paused_inside_holds_the_rest)
 {
     join(&ops, NULL, 0, 0);
@@ -545,6 +554,7 @@ int main(void)
     tcase_add_loop_test(all, I11_exactly_so_long, 0, 8);
     tcase_add_test(all, I11_too_long_closes);
     tcase_add_test(all, I11_too_long_aborts_where_nobody_asks);
+    tcase_add_test(all, I12_lines_and_raw_bytes_in_one_chunk);
     tcase_add_test(all, I12_paused_inside_holds_the_rest);
     tcase_add_test(all, I12_nothing_comes_while_paused);
     tcase_add_test(all, I12_nothing_comes_after_close);
