@@ -1,0 +1,81 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Connections that are pulled at from where nobody expects it: out of a tap, a
+ * resolver, a factory that refuses; descriptors that were closed behind the
+ * engine's back.
+ */
+
+#include "side.h"
+
+#include <sys/socket.h>
+#include <tenon/manual.h>
+
+static side a;
+static int calls;
+
+/* ---- deadlines of connections that never opened ---- */
+
+static tenon_status limit_and_refuse(void *user, tenon_transport *t,
+                                     tenon_protocol *out)
+{
+    (void)user;
+    (void)out;
+    ck_assert_int_eq(tenon_transport_set_session_limit(t, TENON_SECOND / 50),
+                     TENON_OK);
+    calls++;
+    return TENON_REFUSED;
+}
+
+START_TEST(D_a_refused_connection_had_a_deadline)
+{
+    tenon_listener *listener;
+    tenon_address address;
+    char text[TENON_ADDRESS_TEXT_LEN];
+    native();
+    ck_assert_int_eq(tenon_listen(reactor, &listener, address_of(_i),
+                                  tenon_factory_with(limit_and_refuse, NULL),
+                                  NULL),
+                     TENON_OK);
+    tenon_listener_address(listener, &address);
+    tenon_address_format(&address, text, sizeof text);
+    ck_assert_int_eq(tenon_connector_start(reactor, NULL, text, as(&a), NULL),
+                     TENON_OK);
+    UNTIL(calls && a.t && is_lost(&a));
+    int64_t until_ns = tenon_now(reactor) + TENON_SECOND / 20;
+    UNTIL(tenon_now(reactor) > until_ns);
+    tenon_listener_close(listener);
+    tenon_listener_unref(listener);
+    UNTIL(!tenon_reactor_alive(reactor));
+    forget(&a);
+    end();
+}
+END_TEST
+
+START_TEST(D_the_reactor_ends_before_an_adopted_one_opened)
+{
+    tenon_transport *t;
+    int ends[2];
+    native();
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    ck_assert_int_eq(tenon_transport_adopt(reactor, &t, ends[0], as(&a)),
+                     TENON_OK);
+    ck_assert_int_eq(tenon_transport_set_idle_timeout(t, TENON_SECOND),
+                     TENON_OK);
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_OK);
+    close(ends[1]);
+    end();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("corners");
+    TCase *tc = tcase_create("corners");
+    tcase_set_timeout(tc, 30);
+    tcase_add_loop_test(tc, D_a_refused_connection_had_a_deadline, 0, 3);
+    tcase_add_test(tc, D_the_reactor_ends_before_an_adopted_one_opened);
+    suite_add_tcase(suite, tc);
+    return run_suite(suite);
+}
