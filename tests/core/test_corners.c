@@ -69,6 +69,90 @@ START_TEST(D_the_reactor_ends_before_an_adopted_one_opened)
 }
 END_TEST
 
+/* ---- resolvers ---- */
+
+static int forgotten;
+static int resolved;
+static tenon_status resolved_status;
+
+static tenon_status close_and_wait(void *self, tenon_lookup *lookup)
+{
+    (void)self;
+    calls++;
+    ck_assert_int_ge(tenon_reactor_close(tenon_lookup_reactor(lookup)), 0);
+    return TENON_OK;
+}
+
+static void forget_it(void *self, tenon_lookup *lookup)
+{
+    (void)self;
+    (void)lookup;
+    forgotten++;
+}
+
+static const tenon_resolver_ops closing_ops = {.size = sizeof closing_ops,
+                                               .name = "closing",
+                                               .resolve = close_and_wait,
+                                               .cancel = forget_it};
+
+static void on_resolved(tenon_lookup *lookup, const tenon_error *error,
+                        void *user)
+{
+    (void)lookup;
+    (void)user;
+    resolved++;
+    resolved_status = tenon_error_status(error);
+}
+
+START_TEST(R_a_resolver_closes_the_reactor)
+{
+    tenon_resolve_options how = {.size = sizeof how, .on_done = on_resolved};
+    native();
+    ck_assert_int_eq(tenon_reactor_set_resolver(reactor, &closing_ops, NULL),
+                     TENON_OK);
+    tenon_status status = tenon_resolve(reactor, NULL, "example.org", &how);
+    if (status >= 0) {
+        ck_assert_int_ge(tenon_reactor_close(reactor), 0);
+    }
+    ck_assert_int_eq(calls, 1);
+    ck_assert_int_eq(resolved, status >= 0);
+    ck_assert_int_eq(forgotten, status >= 0);
+    end();
+}
+END_TEST
+
+static tenon_status replace_it(void *self, tenon_lookup *lookup)
+{
+    (void)self;
+    calls++;
+    ck_assert_int_eq(tenon_reactor_set_resolver(tenon_lookup_reactor(lookup),
+                                                NULL, NULL),
+                     TENON_BUSY);
+    return TENON_OK;
+}
+
+static const tenon_resolver_ops replacing_ops = {.size = sizeof replacing_ops,
+                                                 .name = "replacing",
+                                                 .resolve = replace_it,
+                                                 .cancel = forget_it};
+
+START_TEST(R_a_resolver_replaces_itself)
+{
+    tenon_lookup *lookup;
+    tenon_resolve_options how = {.size = sizeof how, .on_done = on_resolved};
+    native();
+    ck_assert_int_eq(tenon_reactor_set_resolver(reactor, &replacing_ops, NULL),
+                     TENON_OK);
+    ck_assert_int_eq(tenon_resolve(reactor, &lookup, "example.org", &how),
+                     TENON_OK);
+    ck_assert_int_eq(tenon_lookup_cancel(lookup), TENON_OK);
+    UNTIL(resolved);
+    ck_assert_int_eq(forgotten, 1);
+    tenon_lookup_unref(lookup);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("corners");
@@ -76,6 +160,8 @@ int main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_loop_test(tc, D_a_refused_connection_had_a_deadline, 0, 3);
     tcase_add_test(tc, D_the_reactor_ends_before_an_adopted_one_opened);
+    tcase_add_test(tc, R_a_resolver_closes_the_reactor);
+    tcase_add_test(tc, R_a_resolver_replaces_itself);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
