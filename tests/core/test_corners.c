@@ -9,6 +9,7 @@
 
 #include "side.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <tenon/manual.h>
 
@@ -153,6 +154,105 @@ START_TEST(R_a_resolver_replaces_itself)
 }
 END_TEST
 
+/* ---- descriptors closed behind our back ---- */
+
+/* The next free number is the one that the engine's next socket gets. */
+static int next_number(void)
+{
+    int fd = dup(0);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    return fd;
+}
+
+/* A listening socket that has no room for anybody. */
+static int full_listener(char *text, size_t len, int clients[8])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t at_len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, at_len), 0);
+    ck_assert_int_eq(listen(fd, 0), 0);
+    getsockname(fd, (struct sockaddr *)&at, &at_len);
+    for (int i = 0; i < 8; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(clients[i], (struct sockaddr *)&at, at_len);
+    }
+    snprintf(text, len, "tcp:127.0.0.1:%d", ntohs(at.sin_port));
+    return fd;
+}
+
+/* One attempt's number becomes another attempt's: the first one ends, and
+ * leaves the second one's socket alone. */
+START_TEST(S_the_socket_of_an_attempt_is_closed)
+{
+    tenon_connector *second;
+    char text[64];
+    int clients[8];
+    native();
+    int full = full_listener(text, sizeof text, clients);
+    int fd = next_number();
+    ck_assert_int_eq(
+        tenon_connector_start(reactor, NULL, text, as(&a), &told), TENON_OK);
+    ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+    ck_assert_int_eq(close(fd), 0);
+    ck_assert_int_eq(
+        tenon_connector_start(reactor, &second, text, as(&a), NULL), TENON_OK);
+    UNTIL(connected);
+    ck_assert_int_eq(connect_error, TENON_STALE);
+    ck_assert_int_ge(fcntl(fd, F_GETFD), 0);
+    tenon_connector_cancel(second);
+    tenon_connector_unref(second);
+    UNTIL(!tenon_reactor_alive(reactor));
+    close(full);
+    for (int i = 0; i < 8; i++) {
+        close(clients[i]);
+    }
+    end();
+}
+END_TEST
+
+static void on_closed(tenon_listener *listener, void *user)
+{
+    (void)listener;
+    (void)user;
+    calls++;
+}
+
+/* A listener without a way in is reported and closed; with another one left
+ * it goes on. */
+START_TEST(S_the_socket_of_a_listener_is_closed)
+{
+    tenon_listen_options how = {.size = sizeof how, .on_closed = on_closed};
+    tenon_listener *first;
+    tenon_listener *second;
+    native();
+    int fd = next_number();
+    ck_assert_int_eq(tenon_listen(reactor, &first, address_of(0), as(&a), &how),
+                     TENON_OK);
+    if (_i) {
+        ck_assert_int_eq(tenon_listener_add(first, "mem:left"), TENON_OK);
+    }
+    ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+    ck_assert_int_eq(close(fd), 0);
+    ck_assert_int_eq(
+        tenon_listen(reactor, &second, address_of(0), as(&a), NULL), TENON_OK);
+    UNTIL(reports);
+    ck_assert_int_eq(reported, TENON_STALE);
+    ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+    ck_assert_int_eq(calls, !_i);
+    ck_assert_int_eq(reports, 1);
+    tenon_listener_close(first);
+    ck_assert_int_ge(fcntl(fd, F_GETFD), 0);
+    tenon_listener_close(second);
+    UNTIL(!tenon_reactor_alive(reactor));
+    tenon_listener_unref(first);
+    tenon_listener_unref(second);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("corners");
@@ -162,6 +262,8 @@ int main(void)
     tcase_add_test(tc, D_the_reactor_ends_before_an_adopted_one_opened);
     tcase_add_test(tc, R_a_resolver_closes_the_reactor);
     tcase_add_test(tc, R_a_resolver_replaces_itself);
+    tcase_add_test(tc, S_the_socket_of_an_attempt_is_closed);
+    tcase_add_loop_test(tc, S_the_socket_of_a_listener_is_closed, 0, 2);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
