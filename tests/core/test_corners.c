@@ -16,6 +16,144 @@
 static side a;
 static int calls;
 
+/* ---- taps ---- */
+
+static side b;
+
+static void untap(tenon_transport *t, enum tenon_tap_way way, const void *data,
+                  size_t len, void *user)
+{
+    (void)way;
+    (void)data;
+    (void)len;
+    (void)user;
+    calls++;
+    ck_assert_int_eq(tenon_transport_tap(t, NULL, NULL), TENON_OK);
+}
+
+START_TEST(T_a_tap_ends_itself_between_two_parts)
+{
+    struct iovec parts[] = {{(void *)"one", 3}, {(void *)"two", 3}};
+    native();
+    tenon_listener *listener = join(&a, &b, address_of(_i));
+    UNTIL(a.t && b.t);
+    ck_assert_int_eq(tenon_transport_tap(a.t, untap, NULL), TENON_OK);
+    ck_assert_int_eq(tenon_transport_writev(a.t, parts, 2), TENON_OK);
+    UNTIL(b.len == 6);
+    ck_assert_int_eq(calls, 1);
+    tenon_transport_close(a.t);
+    leave(listener, &a, &b);
+    end();
+}
+END_TEST
+
+static void abort_tapped(tenon_transport *t, enum tenon_tap_way way,
+                         const void *data, size_t len, void *user)
+{
+    (void)data;
+    (void)len;
+    (void)user;
+    if (way == TENON_TAP_WRITE && calls++ == 0) {
+        tenon_transport_abort(t);
+    }
+}
+
+static int written;
+
+static void on_written(tenon_transport *t, tenon_status status, void *user)
+{
+    (void)t;
+    (void)status;
+    (void)user;
+    written++;
+}
+
+/* What the kernel did not take goes with the connection, and is told of. */
+START_TEST(T_a_tap_aborts_in_the_middle_of_a_write)
+{
+    enum { LEN = 16 << 20 };
+    char *bytes = pattern(LEN);
+    native();
+    tenon_listener *listener = join(&a, &b, address_of(_i % 2));
+    b.on['M'] = pause_it;
+    UNTIL(a.t && b.t);
+    ck_assert_int_eq(tenon_transport_tap(a.t, abort_tapped, NULL), TENON_OK);
+    if (_i < 2) {
+        (void)!tenon_transport_write(a.t, bytes, LEN);
+    } else {
+        (void)!tenon_transport_write_ref(a.t, bytes, LEN, on_written, NULL);
+    }
+    UNTIL(is_lost(&a));
+    ck_assert_int_eq(written, _i >= 2);
+    ck_assert_int_eq(a.lost, TENON_ABORTED);
+    (void)tenon_transport_resume_reading(b.t);
+    tenon_transport_abort(b.t);
+    leave(listener, &a, &b);
+    end();
+    free(bytes);
+}
+END_TEST
+
+/* A loop that is run inside sends nothing twice; a write is refused. */
+static void turn_tapped(tenon_transport *t, enum tenon_tap_way way,
+                        const void *data, size_t len, void *user)
+{
+    (void)data;
+    (void)len;
+    (void)user;
+    if (way == TENON_TAP_WRITE && calls++ < 3) {
+        ck_assert_int_eq(tenon_transport_write(t, "!", 1), TENON_BUSY);
+        ck_assert_int_eq(
+            tenon_transport_write_ref(t, "!", 1, on_written, NULL), TENON_BUSY);
+        for (int i = 0; i < 20; i++) {
+            (void)tenon_turn(reactor, NULL);
+        }
+    }
+}
+
+START_TEST(T_a_tap_runs_the_loop_in_the_middle_of_a_write)
+{
+    enum { LEN = 15 << 20 };
+    char *bytes = pattern(LEN);
+    native();
+    tenon_listener *listener = join(&a, &b, address_of(_i));
+    UNTIL(a.t && b.t);
+    ck_assert_int_eq(tenon_transport_tap(a.t, turn_tapped, NULL), TENON_OK);
+    ck_assert_int_ge(tenon_transport_write(a.t, bytes, LEN), 0);
+    UNTIL(b.len >= LEN);
+    ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+    ck_assert_uint_eq(b.len, LEN);
+    ck_assert(memcmp(b.bytes, bytes, LEN) == 0);
+    ck_assert_int_ge(calls, 3);
+    ck_assert_int_eq(written, 0);
+    tenon_transport_close(a.t);
+    leave(listener, &a, &b);
+    end();
+    free(bytes);
+}
+END_TEST
+
+/* The later parts of what was sent are gone by then. */
+START_TEST(T_a_tap_aborts_between_the_parts_of_a_queue)
+{
+    native();
+    tenon_listener *listener = join(&a, &b, address_of(_i));
+    UNTIL(a.t && b.t);
+    ck_assert_int_ge(tenon_transport_write(a.t, "first", 5), 0);
+    ck_assert_int_ge(tenon_transport_write(a.t, "copied", 6), 0);
+    ck_assert_int_ge(
+        tenon_transport_write_ref(a.t, "lent", 4, on_written, NULL), 0);
+    ck_assert_int_ge(tenon_transport_write(a.t, "copied", 6), 0);
+    ck_assert_uint_eq(tenon_transport_write_queue_len(a.t), 16);
+    ck_assert_int_eq(tenon_transport_tap(a.t, abort_tapped, NULL), TENON_OK);
+    UNTIL(is_lost(&a));
+    ck_assert_int_eq(calls, 1);
+    ck_assert_int_eq(written, 1);
+    leave(listener, &a, &b);
+    end();
+}
+END_TEST
+
 /* ---- deadlines of connections that never opened ---- */
 
 static tenon_status limit_and_refuse(void *user, tenon_transport *t,
@@ -258,6 +396,10 @@ int main(void)
     Suite *suite = suite_create("corners");
     TCase *tc = tcase_create("corners");
     tcase_set_timeout(tc, 30);
+    tcase_add_loop_test(tc, T_a_tap_ends_itself_between_two_parts, 0, 3);
+    tcase_add_loop_test(tc, T_a_tap_aborts_in_the_middle_of_a_write, 0, 4);
+    tcase_add_loop_test(tc, T_a_tap_runs_the_loop_in_the_middle_of_a_write, 0, 2);
+    tcase_add_loop_test(tc, T_a_tap_aborts_between_the_parts_of_a_queue, 0, 3);
     tcase_add_loop_test(tc, D_a_refused_connection_had_a_deadline, 0, 3);
     tcase_add_test(tc, D_the_reactor_ends_before_an_adopted_one_opened);
     tcase_add_test(tc, R_a_resolver_closes_the_reactor);
