@@ -103,8 +103,8 @@ static void turn_tapped(tenon_transport *t, enum tenon_tap_way way,
     (void)user;
     if (way == TENON_TAP_WRITE && calls++ < 3) {
         ck_assert_int_eq(tenon_transport_write(t, "!", 1), TENON_BUSY);
-        ck_assert_int_eq(
-            tenon_transport_write_ref(t, "!", 1, on_written, NULL), TENON_BUSY);
+        ck_assert_int_eq(tenon_transport_write_ref(t, "!", 1, on_written, NULL),
+                         TENON_BUSY);
         for (int i = 0; i < 20; i++) {
             (void)tenon_turn(reactor, NULL);
         }
@@ -264,9 +264,9 @@ static tenon_status replace_it(void *self, tenon_lookup *lookup)
 {
     (void)self;
     calls++;
-    ck_assert_int_eq(tenon_reactor_set_resolver(tenon_lookup_reactor(lookup),
-                                                NULL, NULL),
-                     TENON_BUSY);
+    ck_assert_int_eq(
+        tenon_reactor_set_resolver(tenon_lookup_reactor(lookup), NULL, NULL),
+        TENON_BUSY);
     return TENON_OK;
 }
 
@@ -331,8 +331,8 @@ START_TEST(S_the_socket_of_an_attempt_is_closed)
     native();
     int full = full_listener(text, sizeof text, clients);
     int fd = next_number();
-    ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, text, as(&a), &told), TENON_OK);
+    ck_assert_int_eq(tenon_connector_start(reactor, NULL, text, as(&a), &told),
+                     TENON_OK);
     ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
     ck_assert_int_eq(close(fd), 0);
     ck_assert_int_eq(
@@ -398,7 +398,8 @@ int main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_loop_test(tc, T_a_tap_ends_itself_between_two_parts, 0, 3);
     tcase_add_loop_test(tc, T_a_tap_aborts_in_the_middle_of_a_write, 0, 4);
-    tcase_add_loop_test(tc, T_a_tap_runs_the_loop_in_the_middle_of_a_write, 0, 2);
+    tcase_add_loop_test(tc, T_a_tap_runs_the_loop_in_the_middle_of_a_write, 0,
+                        2);
     tcase_add_loop_test(tc, T_a_tap_aborts_between_the_parts_of_a_queue, 0, 3);
     tcase_add_loop_test(tc, D_a_refused_connection_had_a_deadline, 0, 3);
     tcase_add_test(tc, D_the_reactor_ends_before_an_adopted_one_opened);
