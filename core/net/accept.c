@@ -112,8 +112,7 @@ static bool has_way_in(const tenon_listener *l)
 {
     const tenon_node *node = l->acceptors.next;
     for (; node != &l->acceptors; node = node->next) {
-        const tenon__acceptor *a =
-            TENON__OF(node, const tenon__acceptor, node);
+        const tenon__acceptor *a = TENON__OF(node, const tenon__acceptor, node);
         if (a->watch.fd >= 0 || tenon__linked(&a->name)) {
             return true;
         }

@@ -10,7 +10,9 @@
 #include "side.h"
 
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <tenon/manual.h>
 
 static side a;
@@ -103,8 +105,8 @@ static void turn_tapped(tenon_transport *t, enum tenon_tap_way way,
     (void)user;
     if (way == TENON_TAP_WRITE && calls++ < 3) {
         ck_assert_int_eq(tenon_transport_write(t, "!", 1), TENON_BUSY);
-        ck_assert_int_eq(
-            tenon_transport_write_ref(t, "!", 1, on_written, NULL), TENON_BUSY);
+        ck_assert_int_eq(tenon_transport_write_ref(t, "!", 1, on_written, NULL),
+                         TENON_BUSY);
         for (int i = 0; i < 20; i++) {
             (void)tenon_turn(reactor, NULL);
         }
@@ -113,7 +115,7 @@ static void turn_tapped(tenon_transport *t, enum tenon_tap_way way,
 
 START_TEST(T_a_tap_runs_the_loop_in_the_middle_of_a_write)
 {
-    enum { LEN = 15 << 20 };
+    enum { LEN = 6 << 20 };
     char *bytes = pattern(LEN);
     native();
     tenon_listener *listener = join(&a, &b, address_of(_i));
@@ -264,9 +266,9 @@ static tenon_status replace_it(void *self, tenon_lookup *lookup)
 {
     (void)self;
     calls++;
-    ck_assert_int_eq(tenon_reactor_set_resolver(tenon_lookup_reactor(lookup),
-                                                NULL, NULL),
-                     TENON_BUSY);
+    ck_assert_int_eq(
+        tenon_reactor_set_resolver(tenon_lookup_reactor(lookup), NULL, NULL),
+        TENON_BUSY);
     return TENON_OK;
 }
 
@@ -331,8 +333,8 @@ START_TEST(S_the_socket_of_an_attempt_is_closed)
     native();
     int full = full_listener(text, sizeof text, clients);
     int fd = next_number();
-    ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, text, as(&a), &told), TENON_OK);
+    ck_assert_int_eq(tenon_connector_start(reactor, NULL, text, as(&a), &told),
+                     TENON_OK);
     ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
     ck_assert_int_eq(close(fd), 0);
     ck_assert_int_eq(
@@ -391,6 +393,64 @@ START_TEST(S_the_socket_of_a_listener_is_closed)
 }
 END_TEST
 
+/* ---- pipes that lose a side to another protocol ---- */
+
+static int pipes_done;
+static void on_piped(const tenon_error *error, uint64_t there, uint64_t back,
+                     void *user)
+{
+    (void)error;
+    (void)there;
+    (void)back;
+    (void)user;
+    pipes_done++;
+}
+
+static const tenon_pipe_options pipe_how = {.size = sizeof pipe_how,
+                                            .on_done = on_piped};
+
+static tenon_transport *adopted(side *s, int *far)
+{
+    tenon_transport *t;
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    ck_assert_int_eq(tenon_transport_adopt(reactor, &t, ends[0], as(s)),
+                     TENON_OK);
+    UNTIL(s->t);
+    *far = ends[1];
+    return t;
+}
+
+static side first;
+static side second;
+static side third;
+
+/* What still comes by the pipe does not go to a transport that is gone. */
+START_TEST(P_a_side_is_taken_away)
+{
+    int far[2];
+    signal(SIGPIPE, SIG_IGN);
+    native();
+    tenon_transport *one = adopted(&first, &far[0]);
+    tenon_transport *two = adopted(&second, &far[1]);
+    ck_assert_int_eq(tenon_pipe(one, two, &pipe_how), TENON_OK);
+    ck_assert_int_eq(
+        tenon_transport_set_protocol(one, (tenon_protocol){&side_ops, &third}),
+        TENON_OK);
+    tenon_transport_abort(one);
+    UNTIL(third.log_len > 0);
+    forget(&first);
+    ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+    (void)!write(far[1], "x", 1); /* it is being closed */
+    UNTIL(!tenon_reactor_alive(reactor));
+    ck_assert_int_eq(pipes_done, 1);
+    close(far[0]);
+    close(far[1]);
+    forget(&second);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("corners");
@@ -398,7 +458,8 @@ int main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_loop_test(tc, T_a_tap_ends_itself_between_two_parts, 0, 3);
     tcase_add_loop_test(tc, T_a_tap_aborts_in_the_middle_of_a_write, 0, 4);
-    tcase_add_loop_test(tc, T_a_tap_runs_the_loop_in_the_middle_of_a_write, 0, 2);
+    tcase_add_loop_test(tc, T_a_tap_runs_the_loop_in_the_middle_of_a_write, 0,
+                        2);
     tcase_add_loop_test(tc, T_a_tap_aborts_between_the_parts_of_a_queue, 0, 3);
     tcase_add_loop_test(tc, D_a_refused_connection_had_a_deadline, 0, 3);
     tcase_add_test(tc, D_the_reactor_ends_before_an_adopted_one_opened);
@@ -406,6 +467,7 @@ int main(void)
     tcase_add_test(tc, R_a_resolver_replaces_itself);
     tcase_add_test(tc, S_the_socket_of_an_attempt_is_closed);
     tcase_add_loop_test(tc, S_the_socket_of_a_listener_is_closed, 0, 2);
+    tcase_add_test(tc, P_a_side_is_taken_away);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
