@@ -451,6 +451,38 @@ START_TEST(P_a_side_is_taken_away)
 }
 END_TEST
 
+/* ---- stops that ask for another one ---- */
+
+static void stop_again(tenon_listener *listener, tenon_status status,
+                       void *user)
+{
+    tenon_stop_options how = {
+        .size = sizeof how, .on_stopped = stop_again, .user = user};
+    (void)status;
+    if (++calls < 10) {
+        ck_assert_int_eq(tenon_listener_stop(listener, &how), TENON_OK);
+    }
+}
+
+/* Each is told in a turn of its own, so that nobody else starves. */
+START_TEST(Q_a_stop_asks_for_another_one)
+{
+    tenon_listener *listener;
+    native();
+    ck_assert_int_eq(
+        tenon_listen(reactor, &listener, "mem:again", as(&a), NULL), TENON_OK);
+    stop_again(listener, TENON_OK, NULL);
+    int before = calls;
+    while (calls < 10) {
+        ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+        ck_assert_int_le(calls, before + 1);
+        before = calls;
+    }
+    tenon_listener_unref(listener);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("corners");
@@ -468,6 +500,7 @@ int main(void)
     tcase_add_test(tc, S_the_socket_of_an_attempt_is_closed);
     tcase_add_loop_test(tc, S_the_socket_of_a_listener_is_closed, 0, 2);
     tcase_add_test(tc, P_a_side_is_taken_away);
+    tcase_add_test(tc, Q_a_stop_asks_for_another_one);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
