@@ -112,13 +112,10 @@ static void end_other(conduit *c, tenon_transport *other, bool failed)
     }
 }
 
-static tenon_status on_lost(void *self, tenon_transport *t,
-                            const tenon_error *error)
+static void lose(end *lost, const tenon_error *error)
 {
-    end *lost = self;
     conduit *c = lost->conduit;
     tenon_transport *other = lost->other->transport;
-    (void)t;
     lost->transport = NULL;
     if (error && !c->error) {
         c->error = tenon_error_ref((tenon_error *)error);
@@ -128,6 +125,13 @@ static tenon_status on_lost(void *self, tenon_transport *t,
     } else {
         finish(c);
     }
+}
+
+static tenon_status on_lost(void *self, tenon_transport *t,
+                            const tenon_error *error)
+{
+    (void)t;
+    lose(self, error);
     return TENON_OK;
 }
 
@@ -138,6 +142,13 @@ static const tenon_protocol_ops pipe_ops = {.size = sizeof pipe_ops,
                                             .connection_lost = on_lost,
                                             .pause_writing = on_pause,
                                             .resume_writing = on_resume};
+
+void tenon__pipe_left(tenon_protocol protocol)
+{
+    if (protocol.ops == &pipe_ops) {
+        lose(protocol.self, NULL);
+    }
+}
 
 static tenon_status check(const tenon_transport *first,
                           const tenon_transport *second)

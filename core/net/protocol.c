@@ -148,6 +148,7 @@ tenon_status tenon_transport_set_protocol(tenon_transport *t,
     if (!protocol.ops || !t->made) {
         return TENON_INVALID;
     }
+    tenon_protocol before = t->protocol;
     t->protocol = protocol;
     /* Whatever the other one was told, this one knows of nothing. */
     t->told_pause = false;
@@ -155,6 +156,7 @@ tenon_status tenon_transport_set_protocol(tenon_transport *t,
     if (t->above && t->state == TENON__OPENED) {
         tenon__late_push(t->reactor, &t->late);
     }
+    tenon__pipe_left(before);
     return TENON_OK;
 }
 

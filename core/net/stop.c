@@ -24,7 +24,11 @@ typedef struct stop {
 static void tell_stops(tenon_listener *l, tenon_status status)
 {
     tenon_node *node;
-    while ((node = tenon__list_pop(&l->stops)) != NULL) {
+    tenon_node due;
+    /* Who asks in one of these calls is told in the next turn. */
+    tenon__list_init(&due);
+    tenon__list_splice(&due, &l->stops);
+    while ((node = tenon__list_pop(&due)) != NULL) {
         tenon__frame frame;
         stop one = *TENON__OF(node, stop, node);
         tenon__free(&l->reactor->allocator, TENON__OF(node, stop, node),

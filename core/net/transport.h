@@ -254,6 +254,11 @@ static inline bool tenon__transport_is_tapped(const tenon_transport *t)
     return t->extra && t->extra->tap;
 }
 
+/* ---- pipes (pipe.c) ---- */
+
+/** A transport whose protocol this was has another one. May call the user. */
+void tenon__pipe_left(tenon_protocol protocol);
+
 /* ---- reading (read.c) ---- */
 
 bool tenon__transport_readable(const tenon_transport *t);

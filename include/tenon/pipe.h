@@ -31,7 +31,8 @@ TENON_BEGIN
 
 /** Joins two open connections, of one reactor and of any kind. It becomes the
  *  protocol of both (tenon_transport_set_protocol) and resumes reading. Ends
- *  when they do: close or abort either one. `options` may be NULL.
+ *  when they do: close or abort either one. One that is given to another
+ *  protocol has left, and the other is closed. `options` may be NULL.
  *  Reentrancy: from callbacks of either; what is left of a chunk goes to
  *  tenon_transport_unread first.
  *  Errors: TENON_INVALID for one transport twice, of two reactors, or before

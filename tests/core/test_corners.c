@@ -10,7 +10,9 @@
 #include "side.h"
 
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <tenon/manual.h>
 
 static side a;
@@ -113,7 +115,7 @@ static void turn_tapped(tenon_transport *t, enum tenon_tap_way way,
 
 START_TEST(T_a_tap_runs_the_loop_in_the_middle_of_a_write)
 {
-    enum { LEN = 15 << 20 };
+    enum { LEN = 6 << 20 };
     char *bytes = pattern(LEN);
     native();
     tenon_listener *listener = join(&a, &b, address_of(_i));
@@ -391,6 +393,96 @@ START_TEST(S_the_socket_of_a_listener_is_closed)
 }
 END_TEST
 
+/* ---- pipes that lose a side to another protocol ---- */
+
+static int pipes_done;
+static void on_piped(const tenon_error *error, uint64_t there, uint64_t back,
+                     void *user)
+{
+    (void)error;
+    (void)there;
+    (void)back;
+    (void)user;
+    pipes_done++;
+}
+
+static const tenon_pipe_options pipe_how = {.size = sizeof pipe_how,
+                                            .on_done = on_piped};
+
+static tenon_transport *adopted(side *s, int *far)
+{
+    tenon_transport *t;
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    ck_assert_int_eq(tenon_transport_adopt(reactor, &t, ends[0], as(s)),
+                     TENON_OK);
+    UNTIL(s->t);
+    *far = ends[1];
+    return t;
+}
+
+static side first;
+static side second;
+static side third;
+
+/* What still comes by the pipe does not go to a transport that is gone. */
+START_TEST(P_a_side_is_taken_away)
+{
+    int far[2];
+    signal(SIGPIPE, SIG_IGN);
+    native();
+    tenon_transport *one = adopted(&first, &far[0]);
+    tenon_transport *two = adopted(&second, &far[1]);
+    ck_assert_int_eq(tenon_pipe(one, two, &pipe_how), TENON_OK);
+    ck_assert_int_eq(
+        tenon_transport_set_protocol(one, (tenon_protocol){&side_ops, &third}),
+        TENON_OK);
+    tenon_transport_abort(one);
+    UNTIL(third.log_len > 0);
+    forget(&first);
+    ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+    (void)!write(far[1], "x", 1); /* it is being closed */
+    UNTIL(!tenon_reactor_alive(reactor));
+    ck_assert_int_eq(pipes_done, 1);
+    close(far[0]);
+    close(far[1]);
+    forget(&second);
+    end();
+}
+END_TEST
+
+/* ---- stops that ask for another one ---- */
+
+static void stop_again(tenon_listener *listener, tenon_status status,
+                       void *user)
+{
+    tenon_stop_options how = {
+        .size = sizeof how, .on_stopped = stop_again, .user = user};
+    (void)status;
+    if (++calls < 10) {
+        ck_assert_int_eq(tenon_listener_stop(listener, &how), TENON_OK);
+    }
+}
+
+/* Each is told in a turn of its own, so that nobody else starves. */
+START_TEST(Q_a_stop_asks_for_another_one)
+{
+    tenon_listener *listener;
+    native();
+    ck_assert_int_eq(
+        tenon_listen(reactor, &listener, "mem:again", as(&a), NULL), TENON_OK);
+    stop_again(listener, TENON_OK, NULL);
+    int before = calls;
+    while (calls < 10) {
+        ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+        ck_assert_int_le(calls, before + 1);
+        before = calls;
+    }
+    tenon_listener_unref(listener);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("corners");
@@ -407,6 +499,8 @@ int main(void)
     tcase_add_test(tc, R_a_resolver_replaces_itself);
     tcase_add_test(tc, S_the_socket_of_an_attempt_is_closed);
     tcase_add_loop_test(tc, S_the_socket_of_a_listener_is_closed, 0, 2);
+    tcase_add_test(tc, P_a_side_is_taken_away);
+    tcase_add_test(tc, Q_a_stop_asks_for_another_one);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
