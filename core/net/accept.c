@@ -108,6 +108,33 @@ static bool is_passing(int error)
            error == ENETUNREACH;
 }
 
+static bool has_way_in(const tenon_listener *l)
+{
+    const tenon_node *node = l->acceptors.next;
+    for (; node != &l->acceptors; node = node->next) {
+        const tenon__acceptor *a =
+            TENON__OF(node, const tenon__acceptor, node);
+        if (a->watch.fd >= 0 || tenon__linked(&a->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Somebody closed it behind our back; the number is not ours now. A listener
+ * that nobody can reach any more is closed. */
+static void on_stale(tenon__acceptor *a)
+{
+    tenon_listener *l = a->listener;
+    (void)tenon_watch_stop(&a->watch);
+    a->watch.fd = -1;
+    tenon__report_status(l->reactor, "listener", l->options.name, l,
+                         TENON_STALE);
+    if (!has_way_in(l)) {
+        (void)tenon_listener_close(l);
+    }
+}
+
 static void accept_some(tenon__acceptor *a)
 {
     tenon_listener *l = a->listener;
@@ -120,6 +147,8 @@ static void accept_some(tenon__acceptor *a)
             take(l, fd);
         } else if (errno == EAGAIN) {
             return;
+        } else if (errno == EBADF || errno == ENOTSOCK) {
+            on_stale(a);
         } else if (!is_passing(errno)) {
             park(l, -errno);
         }
@@ -130,10 +159,9 @@ static void on_acceptable(tenon_watch *watch, uint32_t events, void *user)
 {
     tenon__acceptor *a = user;
     tenon_listener *l = tenon_listener_ref(a->listener);
+    (void)watch;
     if (events & TENON_STALE_WATCH) {
-        /* Somebody closed it behind our back; the number is not ours now. */
-        watch->fd = -1;
-        report_once(l, TENON_STALE);
+        on_stale(a);
     } else {
         accept_some(a);
         if (l->state == TENON__LISTENING && !tenon__listener_open(l)) {

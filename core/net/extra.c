@@ -156,9 +156,12 @@ void tenon__transport_tapped(tenon_transport *t, enum tenon_tap_way way,
 {
     tenon__frame frame;
     tenon__extra *extra = t->extra;
-    tenon__frame_enter(t->reactor, &frame, extra, "tap", NULL);
+    tenon__transport_enter(t, &frame, "tap");
+    extra->in_tap = true;
     extra->tap(t, way, data, len, extra->tap_user);
+    extra->in_tap = false;
     tenon__frame_leave(t->reactor, &frame);
+    tenon__transport_leave(t);
 }
 
 tenon_status tenon_transport_tap(tenon_transport *t, tenon_tap_fn *fn,

@@ -114,7 +114,11 @@ static tenon_status may_write(const tenon_transport *t)
 {
     tenon_status status = tenon__check(t->reactor);
     bool closed = t->state != TENON__OPENED || t->eof_asked;
-    return status == TENON_OK && closed ? TENON_CLOSED : status;
+    if (status == TENON_OK && closed) {
+        return TENON_CLOSED;
+    }
+    return status == TENON_OK && tenon__transport_in_tap(t) ? TENON_BUSY
+                                                            : status;
 }
 
 static tenon_status write_loan(tenon_transport *t, const void *data, size_t len,

@@ -82,8 +82,13 @@ static int dissolve(attempt *a)
 static void fail(attempt *a, tenon_status status)
 {
     tenon_connector *c = a->connector;
+    /* Somebody closed it behind our back; the number is not ours now. */
+    bool gone =
+        status == TENON_STALE || status == -EBADF || status == -ENOTSOCK;
     tenon__connector_note(c, status, &a->address);
-    tenon__fd_close(c->reactor, &a->watch, a->watch.fd);
+    if (!gone) {
+        tenon__fd_close(c->reactor, &a->watch, a->watch.fd);
+    }
     (void)dissolve(a);
 }
 
@@ -99,12 +104,13 @@ static void on_writable(tenon_watch *watch, uint32_t events, void *user)
     tenon_connector *c = a->connector;
     int error = 0;
     socklen_t len = sizeof error;
-    (void)events;
-    if (getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
+    bool stale = (events & TENON_STALE_WATCH) != 0;
+    if (!stale &&
+        getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
         error = errno;
     }
-    if (error) {
-        fail(a, -error);
+    if (stale || error) {
+        fail(a, stale ? TENON_STALE : -error);
         tenon__race_go(c);
     } else {
         win(a);

@@ -117,15 +117,20 @@ tenon_status tenon_reactor_set_resolver(tenon_reactor *reactor,
     return TENON_OK;
 }
 
+/* Resolvers are called inside of any call, as a host's slots are: one that
+ * ends the reactor is not to have it end there. */
 static void ask_no_more(tenon_lookup *l)
 {
     const tenon_resolver_ops *ops = l->by->ops;
-    if (l->asked) {
+    bool has_it = ops->size > offsetof(tenon_resolver_ops, cancel);
+    bool before = l->reactor->in_slot;
+    if (l->asked && has_it && ops->cancel) {
         l->asked = false;
-        if (ops->size > offsetof(tenon_resolver_ops, cancel) && ops->cancel) {
-            ops->cancel(l->by->self, l);
-        }
+        l->reactor->in_slot = true;
+        ops->cancel(l->by->self, l);
+        l->reactor->in_slot = before;
     }
+    l->asked = false;
 }
 
 static tenon_status ask(tenon_lookup *l)
@@ -138,11 +143,12 @@ static tenon_status ask(tenon_lookup *l)
             return TENON_NO_MEMORY;
         }
     }
+    bool before = l->reactor->in_slot;
     l->asked = true;
+    l->reactor->in_slot = true;
     tenon_status status = by->ops->resolve(by->self, l);
-    if (status < 0) {
-        l->asked = false;
-    }
+    l->reactor->in_slot = before;
+    l->asked = l->asked && status >= 0;
     return status;
 }
 
@@ -406,8 +412,10 @@ tenon_status tenon_resolve(tenon_reactor *reactor, tenon_lookup **out,
     if (!l) {
         return TENON_NO_MEMORY;
     }
+    l->by->lookups++; /* nobody replaces a resolver that is being asked */
     status = begin(l);
     if (status < 0) {
+        l->by->lookups--;
         (void)tenon_timer_stop(&l->deadline);
         tenon__unqueue(&l->ready);
         dispose(l);
@@ -416,7 +424,6 @@ tenon_status tenon_resolve(tenon_reactor *reactor, tenon_lookup **out,
     tenon__object_add(reactor, &l->object, &object_ops);
     tenon__alive_add(reactor);
     tenon__pin(reactor);
-    l->by->lookups++;
     if (out) {
         *out = tenon_lookup_ref(l);
     }

@@ -83,6 +83,7 @@ void tenon__transport_discard(tenon_transport *t)
     if (t->state < TENON__LOST) {
         tenon__transport_set_state(t, TENON__LOST);
         tenon__transport_drop_queue(t, NULL);
+        tenon__transport_remember(t); /* and ends its deadlines */
         t->ops->release(t, true);
     }
     deliver_lost(t);

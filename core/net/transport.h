@@ -48,6 +48,7 @@ typedef struct tenon__extra {
     int64_t close_end_ns;   /* TENON_FOREVER: none */
     tenon_tap_fn *tap;
     void *tap_user;
+    bool in_tap;
     struct tenon__past *past; /* of a lost connection, if there was memory */
 } tenon__extra;
 
@@ -243,6 +244,11 @@ static inline void tenon__transport_touch(tenon_transport *t)
 }
 void tenon__transport_tapped(tenon_transport *t, enum tenon_tap_way way,
                              const void *data, size_t len);
+/** Nothing can be written then: what the tap is told of is being sent. */
+static inline bool tenon__transport_in_tap(const tenon_transport *t)
+{
+    return t->extra && t->extra->in_tap;
+}
 static inline bool tenon__transport_is_tapped(const tenon_transport *t)
 {
     return t->extra && t->extra->tap;

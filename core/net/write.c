@@ -94,6 +94,9 @@ static void tap_sent(tenon_transport *t, const struct iovec *parts,
 {
     for (size_t i = 0; i < count && sent > 0; i++) {
         size_t len = parts[i].iov_len < sent ? parts[i].iov_len : sent;
+        if (t->state >= TENON__LOST || !tenon__transport_is_tapped(t)) {
+            return; /* it ended the connection, or itself */
+        }
         if (len > 0) {
             tenon__transport_tapped(t, TENON_TAP_WRITE, parts[i].iov_base, len);
         }
@@ -267,6 +270,9 @@ static tenon_status may_write(const tenon_transport *t, size_t total)
     if (t->state != TENON__OPENED || t->eof_asked) {
         return TENON_CLOSED;
     }
+    if (tenon__transport_in_tap(t)) {
+        return TENON_BUSY;
+    }
     bool fits = total <= t->hard && t->queue.len <= t->hard - total;
     return t->queue.len > t->high && !fits ? TENON_LIMIT : TENON_OK;
 }
@@ -341,6 +347,16 @@ static tenon_status fail_now(tenon_transport *t, tenon__loan *loan,
     return TENON_OK;
 }
 
+/* A tap ended the connection in the middle of it. */
+static tenon_status drop_now(tenon_transport *t, tenon__loan *loan)
+{
+    if (loan) {
+        loan->status = tenon_error_status(t->error);
+        tenon__queue_add_loan(&t->extra->done, loan);
+    }
+    return TENON_OK;
+}
+
 static void finish_now(tenon_transport *t, tenon__loan *loan)
 {
     if (loan) {
@@ -375,6 +391,9 @@ tenon_status tenon__transport_enqueue(tenon_transport *t,
         if ((size_t)sent == total) {
             finish_now(t, loan);
             return TENON_OK;
+        }
+        if (t->state >= TENON__LOST) {
+            return drop_now(t, loan);
         }
         t->blocked = true;
     }

@@ -25,8 +25,9 @@ enum tenon_tap_way {
 };
 
 /** Sees bytes pass: those read before the protocol gets them, those written
- *  once the kernel has taken them, which may be inside the write. It may not
- *  call the transport. */
+ *  once the kernel has taken them, which may be inside the write. It may end
+ *  itself or the connection, but calls nothing else of the transport: a write
+ *  is TENON_BUSY. */
 typedef void tenon_tap_fn(tenon_transport *transport, enum tenon_tap_way way,
                           const void *data, size_t len, void *user);
 
