@@ -103,6 +103,53 @@ START_TEST(P25_refused_by_factory)
 }
 END_TEST
 
+static tenon_status listen_with(const char *address, bool reuse_port,
+                                bool v6_only, uint16_t *port)
+{
+    static side nobody;
+    tenon_listener *l;
+    tenon_address bound;
+    tenon_listen_options how = {
+        .size = sizeof how, .reuse_port = reuse_port, .v6_only = v6_only};
+    tenon_status status = tenon_listen(reactor, &l, address, as(&nobody), &how);
+    if (status >= 0) {
+        ck_assert_int_eq(tenon_listener_address(l, &bound), TENON_OK);
+        *port = tenon_address_port(&bound);
+        tenon_listener_unref(l); /* the reactor keeps it */
+    }
+    return status;
+}
+
+START_TEST(N01_a_port_is_shared_when_all_agree)
+{
+    char text[TENON_ADDRESS_TEXT_LEN];
+    uint16_t port;
+    native();
+    ck_assert_int_eq(listen_with("tcp:127.0.0.1:0", true, false, &port), 0);
+    snprintf(text, sizeof text, "tcp:127.0.0.1:%u", port);
+    ck_assert_int_eq(listen_with(text, true, false, &port), TENON_OK);
+    ck_assert_int_eq(listen_with(text, false, false, &port), -EADDRINUSE);
+    end();
+}
+END_TEST
+
+START_TEST(N01_v6_only_leaves_ipv4_to_others)
+{
+    char text[TENON_ADDRESS_TEXT_LEN];
+    uint16_t port;
+    native();
+    tenon_status status = listen_with("tcp:[::]:0", false, _i == 1, &port);
+    if (status >= 0) { /* else this machine has no IPv6 */
+        snprintf(text, sizeof text, "tcp:0.0.0.0:%u", port);
+        ck_assert_int_eq(listen_with(text, false, false, &port),
+                         _i == 1 ? TENON_OK : -EADDRINUSE);
+    } else {
+        ck_assert(status == -EADDRNOTAVAIL || status == -EAFNOSUPPORT);
+    }
+    end();
+}
+END_TEST
+
 START_TEST(N05_out_of_descriptors)
 {
     enum { CLIENTS = 6 };
@@ -484,6 +531,8 @@ int main(void)
     tcase_add_test(tcase, P03_writes_of_a_turn_leave_together);
     tcase_add_test(tcase, N10_adopt_refuses);
     tcase_add_loop_test(tcase, P25_refused_by_factory, 0, 3);
+    tcase_add_test(tcase, N01_a_port_is_shared_when_all_agree);
+    tcase_add_loop_test(tcase, N01_v6_only_leaves_ipv4_to_others, 0, 2);
     tcase_add_test(tcase, N05_out_of_descriptors);
     tcase_add_test(tcase, N06_many_accepts_a_turn);
     tcase_add_test(tcase, N17_unix_files);
