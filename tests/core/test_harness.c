@@ -4,6 +4,8 @@
 /*
  * The harness itself: a detector that never fires proves nothing, so here each
  * one meets what it is for, and what it must let pass.
+ *
+ * ctest: it measures CPU time, so serial
  */
 
 #include <signal.h>
