@@ -145,17 +145,47 @@ static void cancel_victim(void *word)
     say("cancelled: %d", tenon_handle_cancel(session.victim));
 }
 
-static bool timers(void)
+static bool five_timers(bool *stalled)
 {
     int said = session.said;
     tenon_reactor *r = rig.reactor;
+    int64_t last_ns = harness_clock_ns();
     TRY(tenon_call_later(r, 2 * STEP, say_and_schedule, "t2", NULL));
     TRY(tenon_call_later(r, 1 * STEP, say_and_schedule, "t1", NULL));
     TRY(tenon_call_later(r, 4 * STEP, say_word, "t4", &session.victim));
     TRY(tenon_call_later(r, 3 * STEP, cancel_victim, "t3", NULL));
     TRY(tenon_call_later(r, 5 * STEP, say_word, "t5", NULL));
+    *stalled = false;
+    int64_t end_ns = last_ns + PATIENCE * harness_time_scale();
+    while (session.said < said + 9 && last_ns < end_ns) {
+        rig_iterate(MS(5));
+        *stalled = *stalled || harness_clock_ns() - last_ns > STEP / 2;
+        last_ns = harness_clock_ns();
+    }
     UNTIL(session.said >= said + 9);
     return true;
+}
+
+/* A machine that gave us no time between two deadlines makes them due in one
+ * turn, on any loop: then it is done again, and only the last is told. */
+static bool timers(void)
+{
+    FILE *out = session.out;
+    bool stalled = true;
+    bool done = false;
+    for (int tries = 0; tries < 5 && stalled; tries++) {
+        char *text = NULL;
+        size_t len = 0;
+        session.out = open_memstream(&text, &len);
+        done = five_timers(&stalled);
+        fclose(session.out);
+        if (!stalled || tries == 4) {
+            fwrite(text, 1, len, out);
+        }
+        free(text);
+    }
+    session.out = out;
+    return done;
 }
 
 /* ---- watches ---- */
