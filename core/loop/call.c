@@ -143,7 +143,7 @@ void tenon__call_run(tenon_reactor *r, tenon_timer *timer)
     timer->state = TENON__TIMER_IDLE;
     retire(r, call);
     tenon__frame frame;
-    tenon__frame_enter(r, &frame, NULL, "call", name);
+    tenon__frame_enter_named(r, &frame, NULL, "call", name);
     fn(user);
     tenon__frame_leave(r, &frame);
 }

@@ -204,7 +204,8 @@ TENON_API tenon_status tenon_reactor_set_slow_callback(tenon_reactor *reactor,
  *  Source: PEP 3156 set_exception_handler. */
 TENON_API tenon_status tenon_reactor_set_error_handler(
     tenon_reactor *reactor, tenon_error_handler_fn *fn, void *user);
-/** Tells the error handler of a failure that nobody else would see.
+/** Tells the error handler of a failure that nobody else would see. On the
+ *  wrong thread, and in a forked child, it does nothing.
  *  Source: PEP 3156 call_exception_handler. */
 TENON_API void tenon_reactor_report(tenon_reactor *reactor, const char *what,
                                     const tenon_error *error);
