@@ -14,6 +14,9 @@ static const rig_group *const groups[] = {
     &rig_watch, &rig_stream, &rig_write,    &rig_flow,   &rig_accept,
     &rig_host,  &rig_memory, &rig_lifetime, &rig_future, &rig_gather,
     &rig_serve, &rig_names,  &rig_convey,
+#ifdef TENON_WITH_LINE
+    &rig_line,
+#endif
 };
 
 #define GROUP_COUNT (sizeof groups / sizeof groups[0])
