@@ -282,10 +282,8 @@ static void names_cancel(void *self, tenon_lookup *lookup)
 {
     tenon__names *n = self;
     job *j = tenon_lookup_data(lookup);
-    if (tenon__forked(n->reactor)) {
-        return; /* the lock may be held by a thread that is not here */
-    }
-    if (!withdraw(n->pool, j)) {
+    /* In a child the lock may be held by a thread that is not there. */
+    if (tenon__forked(n->reactor) || !withdraw(n->pool, j)) {
         j->lookup = NULL;
     }
 }

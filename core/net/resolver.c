@@ -117,20 +117,27 @@ tenon_status tenon_reactor_set_resolver(tenon_reactor *reactor,
     return TENON_OK;
 }
 
+static void owe(tenon_lookup *l)
+{
+    if (!tenon__linked(&l->ready) && l->state != TOLD) {
+        tenon__ready_push(l->reactor, &l->ready);
+    }
+}
+
 /* Resolvers are called inside of any call, as a host's slots are: one that
- * ends the reactor is not to have it end there. */
+ * ends the reactor is not to have it end there. In a loop that it runs it may. */
 static void ask_no_more(tenon_lookup *l)
 {
     const tenon_resolver_ops *ops = l->by->ops;
     bool has_it = ops->size > offsetof(tenon_resolver_ops, cancel);
     bool before = l->reactor->in_slot;
-    if (l->asked && has_it && ops->cancel) {
-        l->asked = false;
+    bool asked = l->asked;
+    l->asked = false;
+    if (asked && has_it && ops->cancel) {
         l->reactor->in_slot = true;
         ops->cancel(l->by->self, l);
         l->reactor->in_slot = before;
     }
-    l->asked = false;
 }
 
 static tenon_status ask(tenon_lookup *l)
@@ -144,22 +151,25 @@ static tenon_status ask(tenon_lookup *l)
         }
     }
     bool before = l->reactor->in_slot;
+    tenon__frame frame; /* nothing is told in a loop that it runs */
     l->asked = true;
     l->reactor->in_slot = true;
+    tenon__frame_enter(l->reactor, &frame, l, NULL, NULL);
     tenon_status status = by->ops->resolve(by->self, l);
+    tenon__frame_leave(l->reactor, &frame);
     l->reactor->in_slot = before;
     l->asked = l->asked && status >= 0;
+    if (status >= 0 && l->reactor->life == TENON__CLOSED) {
+        ask_no_more(l);
+        return l->reactor->end_status;
+    }
+    if (l->count > 0 || l->state == ANSWERED) {
+        owe(l);
+    }
     return status;
 }
 
 /* ---- telling ---- */
-
-static void owe(tenon_lookup *l)
-{
-    if (!tenon__linked(&l->ready) && l->state != TOLD) {
-        tenon__ready_push(l->reactor, &l->ready);
-    }
-}
 
 /* Ownership: of `error`. */
 static void answer(tenon_lookup *l, tenon_error *error)
@@ -171,12 +181,14 @@ static void answer(tenon_lookup *l, tenon_error *error)
     owe(l);
 }
 
-/* Drops what is not told yet. */
+/* Drops what is not told yet. The reactor may end in the resolver's cancel. */
 static void give_up(tenon_lookup *l, tenon_status status)
 {
-    ask_no_more(l);
     l->told = l->count;
-    answer(l, tenon__error(l->reactor, status, l->name, NULL));
+    ask_no_more(l);
+    if (l->state != TOLD) {
+        answer(l, tenon__error(l->reactor, status, l->name, NULL));
+    }
 }
 
 static void tell_addresses(tenon_lookup *l)
@@ -210,13 +222,16 @@ static void tell_done(tenon_lookup *l)
     tenon_lookup_unref(l);
 }
 
+/* In a loop that on_address runs nothing is told: that goes on afterwards. An
+ * end that became known in on_address is queued for a later turn. */
 static void on_ready(tenon_reactor *reactor, tenon_node *node)
 {
     tenon_lookup *l = tenon_lookup_ref(TENON__OF(node, tenon_lookup, ready));
-    (void)reactor;
-    tell_addresses(l);
-    if (l->state == ANSWERED) {
-        tell_done(l);
+    if (!tenon__on_stack(reactor, l)) {
+        tell_addresses(l);
+        if (l->state == ANSWERED && !tenon__linked(&l->ready)) {
+            tell_done(l);
+        }
     }
     tenon_lookup_unref(l);
 }
@@ -341,6 +356,17 @@ static void dispose(tenon_lookup *l)
     tenon__free(allocator, l, sizeof *l);
 }
 
+static void discard(tenon_lookup *l)
+{
+    tenon_reactor *reactor = l->reactor;
+    l->by->lookups--;
+    resolver_finish(l->by);
+    (void)tenon_timer_stop(&l->deadline);
+    tenon__unqueue(&l->ready);
+    dispose(l);
+    tenon__unpin(reactor);
+}
+
 static tenon_lookup *lookup_new(tenon_reactor *reactor, const char *name,
                                 const tenon_resolve_options *options)
 {
@@ -412,18 +438,15 @@ tenon_status tenon_resolve(tenon_reactor *reactor, tenon_lookup **out,
     if (!l) {
         return TENON_NO_MEMORY;
     }
-    l->by->lookups++; /* nobody replaces a resolver that is being asked */
+    tenon__pin(reactor); /* the resolver may drop it */
+    l->by->lookups++;    /* nobody replaces a resolver that is being asked */
     status = begin(l);
     if (status < 0) {
-        l->by->lookups--;
-        (void)tenon_timer_stop(&l->deadline);
-        tenon__unqueue(&l->ready);
-        dispose(l);
+        discard(l);
         return status;
     }
     tenon__object_add(reactor, &l->object, &object_ops);
     tenon__alive_add(reactor);
-    tenon__pin(reactor);
     if (out) {
         *out = tenon_lookup_ref(l);
     }
