@@ -263,18 +263,18 @@ static void end(tenon__object *object, tenon_status status)
     tenon_process *p = TENON__OF(object, tenon_process, object);
     tenon_process_ref(p);
     p->ended = true;
-    if (!p->known) {
-        tenon__exit_force(p);
-    }
     if (!p->error) {
         p->error = tenon__error(p->reactor, status, "the reactor ended", NULL);
     }
-    if (p->state != TENON__PROCESS_BORN) {
-        advance(p);
-    } else {
-        let_go(p);
+    if (!p->known) {
+        tenon__exit_force(p); /* which may tell all */
+    }
+    if (p->state == TENON__PROCESS_BORN) {
+        let_go(p); /* nobody was told of it */
         tenon__alive_sub(p->reactor);
         tenon_process_unref(p);
+    } else if (p->state != TENON__PROCESS_GONE) {
+        advance(p);
     }
     tenon_process_unref(p);
 }

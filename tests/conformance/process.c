@@ -218,8 +218,9 @@ static void r02_output_before_exit(void)
 static void *in_a_thread(void *arg)
 {
     child c = {.script = "echo from a thread"};
+    tenon_reactor_options options = rig_options();
     (void)arg;
-    rig_open(NULL);
+    rig_open(&options);
     spawn(&c);
     finish(&c);
     REQUIRE_STR(c.out, "from a thread\n");
@@ -437,7 +438,8 @@ static void r08_cancelling_a_wait(void)
 static void r08_the_reactor_ends(void)
 {
     child c = {.script = "echo up; exec sleep 1000"};
-    rig_open(NULL);
+    tenon_reactor_options options = rig_options();
+    rig_open(&options);
     spawn(&c);
     PUMP_UNTIL(c.received == 3);
     tenon_process_unref(c.process);
