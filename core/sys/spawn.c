@@ -30,6 +30,19 @@
 #define CLONE_PIDFD 0x1000
 #endif
 
+/* ThreadSanitizer takes each clone for a fork, and would leave in our memory
+ * what it notes in the child's. */
+#if defined(__SANITIZE_THREAD__)
+#define SHARE 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SHARE 0
+#endif
+#endif
+#ifndef SHARE
+#define SHARE CLONE_VM
+#endif
+
 _Static_assert(sizeof(tenon__job) <= ROOM_LEN / 2, "no room for a stack");
 
 /* ---- making the child ---- */
@@ -48,7 +61,7 @@ static pid_t clone_quietly(tenon__job *job, int *pidfd)
     const uint64_t all = UINT64_MAX;
     uint64_t before = 0;
     char *top = (char *)job + ROOM_LEN;
-    int flags = CLONE_VFORK | (job->user ? 0 : CLONE_VM);
+    int flags = CLONE_VFORK | (job->user ? 0 : SHARE);
     *pidfd = -1; /* old kernels do not know it, and leave it so */
     (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     pid_t pid = clone(tenon__child_main, top, flags | CLONE_PIDFD, job, pidfd);

@@ -494,12 +494,17 @@ START_TEST(privileges_that_cannot_be_dropped)
     const tenon_process_user user = {
         .size = sizeof user, .uid = 65532, .gid = 65532};
     child c = {0};
-    if (geteuid() == 0) {
+    bool root = geteuid() == 0;
+    if (root) {
         ck_assert_int_eq(seteuid(65534), 0);
     }
     tenon_process_options options = {.user = &user};
     ck_assert_int_eq(run_with(&c, "id", options), -EPERM);
     ck_assert(!has_children());
+    if (root) { /* a leak checker must look into us */
+        ck_assert_int_eq(seteuid(0), 0);
+        ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
+    }
 }
 END_TEST
 
@@ -577,7 +582,7 @@ START_TEST(R01_old_kernels)
     age((enum kernel)_i);
     START(&c, "for i in 0 1 2 3 4 5 6 300; do [ -e /proc/$$/fd/$i ] && "
               "echo $i; done; read x; exit 7");
-    ck_assert_uint_eq(threads() - before, waits_by_thread(_i) ? 1 : 0);
+    ck_assert_int_eq(threads() > before, waits_by_thread(_i));
     UNTIL(c.received >= 6);
     ck_assert_int_eq(tenon_transport_write(tenon_process_pipe(c.process, 0),
                                            "x\n", 2),
