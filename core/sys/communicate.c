@@ -67,8 +67,8 @@ static tenon_status append(tenon_process *p, text *to, const void *data,
         room *= 2; /* far below what a size_t holds */
     }
     if (room > to->room) {
-        char *bytes = tenon__resize(&p->reactor->allocator, to->bytes, to->room,
-                                    room);
+        char *bytes =
+            tenon__resize(&p->reactor->allocator, to->bytes, to->room, room);
         if (!bytes) {
             return TENON_NO_MEMORY;
         }

@@ -224,9 +224,9 @@ tenon_status tenon__exit_watch(tenon_process *p, int pidfd)
     tenon_watch_init(&p->watch, p->reactor, pidfd);
     (void)tenon_watch_set_daemon(&p->watch, true);
     tenon_watch_set_name(&p->watch, "process");
-    return pidfd >= 0 ? tenon__watch_start_owned(&p->watch, TENON_READ,
-                                                 on_pidfd, p)
-                      : keep_vigil(p);
+    return pidfd >= 0
+               ? tenon__watch_start_owned(&p->watch, TENON_READ, on_pidfd, p)
+               : keep_vigil(p);
 }
 
 /* Without a pidfd, the number is its own while it is a child of ours that

@@ -418,9 +418,9 @@ tenon_status tenon_process_close(tenon_process *p)
 tenon_status tenon_process_wait(tenon_process *p, tenon_future **out)
 {
     tenon_future *future = NULL;
-    tenon_status status = out ? tenon_future_new_at(p->reactor, &future,
-                                                    "tenon_process_wait")
-                              : TENON_INVALID;
+    tenon_status status =
+        out ? tenon_future_new_at(p->reactor, &future, "tenon_process_wait")
+            : TENON_INVALID;
     if (status == TENON_OK) {
         status = tenon_future_link(p->end, future, 0);
     }

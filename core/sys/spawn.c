@@ -125,8 +125,7 @@ static void describe(tenon__job *job, const tenon_process_options *options,
     job->flags = options->flags;
     job->move_count = plan->count;
     for (size_t i = 0; i < plan->count; i++) {
-        job->moves[i] =
-            (tenon__fd_move){plan->from[i], plan->fds[i].child_fd};
+        job->moves[i] = (tenon__fd_move){plan->from[i], plan->fds[i].child_fd};
     }
 }
 
@@ -203,8 +202,8 @@ tenon_status tenon_process_spawn(tenon_reactor *reactor, tenon_process **out,
     tenon_process *p = NULL;
     tenon_status status = check(reactor, &chosen, options, &plan);
     if (status == TENON_OK) {
-        status = tenon__process_new(&p, reactor, plan.pipe_count, &chosen,
-                                    protocol);
+        status =
+            tenon__process_new(&p, reactor, plan.pipe_count, &chosen, protocol);
     }
     if (status < 0) {
         return status;

@@ -206,8 +206,8 @@ TENON_API tenon_status tenon_process_close(tenon_process *process);
  *  its status. Cancelling it leaves the process alone. At any time.
  *  Ownership: the caller holds one reference.
  *  Errors: TENON_CLOSED, TENON_NO_MEMORY. */
-TENON_CHECKED TENON_API tenon_status
-tenon_process_wait(tenon_process *process, tenon_future **out);
+TENON_CHECKED TENON_API tenon_status tenon_process_wait(tenon_process *process,
+                                                        tenon_future **out);
 
 /** Sends `len` bytes (copied) to its descriptor 0 and ends that, and collects
  *  what comes of 1 and 2 until connection_lost. The future's value is a
@@ -218,9 +218,8 @@ tenon_process_wait(tenon_process *process, tenon_future **out);
  *  Ownership: the caller holds one reference.
  *  Errors: TENON_BUSY the second time, TENON_CLOSED, TENON_INVALID for bytes
  *  without a pipe to 0, TENON_LIMIT, TENON_NO_MEMORY. */
-TENON_CHECKED TENON_API tenon_status
-tenon_process_communicate(tenon_process *process, const void *input, size_t len,
-                          tenon_future **out);
+TENON_CHECKED TENON_API tenon_status tenon_process_communicate(
+    tenon_process *process, const void *input, size_t len, tenon_future **out);
 
 TENON_END
 
