@@ -21,7 +21,8 @@ typedef struct child {
     tenon_process *process;
     const char *script; /* for /bin/sh */
     tenon_process_options options;
-    bool paused; /* does not read, from connection_made on */
+    const tenon_process_ops *ops; /* NULL: those below */
+    bool paused;                  /* does not read, from connection_made on */
     int made;
     int exited;
     int lost;
@@ -106,12 +107,30 @@ static tenon_status on_lost(void *self, tenon_process *process,
     return TENON_OK;
 }
 
+static tenon_status on_pause(void *self, tenon_process *process, int fd)
+{
+    (void)self;
+    (void)process;
+    note("pause%d", fd);
+    return TENON_OK;
+}
+
+static tenon_status on_resume(void *self, tenon_process *process, int fd)
+{
+    (void)self;
+    (void)process;
+    note("resume%d", fd);
+    return TENON_OK;
+}
+
 static const tenon_process_ops ops = {
     .size = sizeof ops,
     .name = "child",
     .connection_made = on_made,
     .pipe_data_received = on_data,
     .pipe_connection_lost = on_pipe_lost,
+    .pause_writing = on_pause,
+    .resume_writing = on_resume,
     .process_exited = on_exited,
     .connection_lost = on_lost,
 };
@@ -123,8 +142,9 @@ static tenon_status try_spawn(child *c)
     c->options.size = sizeof c->options;
     c->options.argv = c->options.argv ? c->options.argv : argv;
     c->options.envp = envp;
-    return tenon_process_spawn(rig.reactor, &c->process, &c->options,
-                               (tenon_process_protocol){&ops, c});
+    return tenon_process_spawn(
+        rig.reactor, &c->process, &c->options,
+        (tenon_process_protocol){c->ops ? c->ops : &ops, c});
 }
 
 static void spawn(child *c)
@@ -196,6 +216,50 @@ static void r01_exit_first(void)
     finish(&c);
     REQUIRE_STR(c.out, "still there");
     REQUIRE_EQ(c.exit.code, 4);
+}
+
+/* ---- R01: a host loop that a callback runs ---- */
+
+static tenon_status nested_data(void *self, tenon_process *process, int fd,
+                                const void *data, size_t len)
+{
+    (void)self;
+    (void)data;
+    (void)len;
+    note("data%d", fd);
+    if (fd == STDOUT_FILENO) {
+        REQUIRE_OK(tenon_transport_write(
+            tenon_process_pipe(process, STDIN_FILENO), "x\n", 2));
+        PUMP_UNTIL(noted("data2"));
+        int64_t end_ns = harness_clock_ns() + MS(50); /* it has ended */
+        PUMP_UNTIL(harness_clock_ns() >= end_ns);
+        REQUIRE(!noted("exited:0") && !noted("pipe1:TENON_OK"));
+        note("end");
+    }
+    return TENON_OK;
+}
+
+static void r01_nested(void)
+{
+    tenon_process_ops nested = ops;
+    child c = {.script = "echo out; read x; echo err >&2"};
+    nested.pipe_data_received = nested_data;
+    c.ops = &nested;
+    spawn(&c);
+    finish(&c);
+    REQUIRE(strncmp(rig.notes, "made data1 data2 ", 17) == 0);
+    REQUIRE(noted("end") && noted("exited:0") && c.pipes_lost == 3);
+}
+
+static void r01_closed_at_once(void)
+{
+    child c = {.script = "exec sleep 1000"};
+    spawn(&c);
+    REQUIRE_STATUS(tenon_process_close(c.process), TENON_OK);
+    REQUIRE_NOTES("");
+    finish(&c);
+    REQUIRE(strncmp(rig.notes, "made ", 5) == 0);
+    REQUIRE_EQ(c.exit.code, -SIGKILL);
 }
 
 /* ---- R02: what it wrote ---- */
@@ -363,6 +427,27 @@ static void r07_input_that_nobody_reads(void)
                 check_unread);
 }
 
+/* One that is stopped reads nothing, and has not ended. */
+static void r07_flow_control(void)
+{
+    child c = {.script = "kill -STOP $$; exec cat >/dev/null"};
+    spawn(&c);
+    REQUIRE_STATUS(tenon_transport_write(in(&c), big, sizeof big), TENON_HIGH);
+    REQUIRE_OK(tenon_transport_write_eof(in(&c)));
+    PUMP_UNTIL(noted("pause0"));
+    rig_pump_for(MS(20));
+    REQUIRE(!c.exited && !noted("resume0"));
+    /* Until it was stopped, this says nothing to it. */
+    while (!noted("resume0")) {
+        REQUIRE_STATUS(tenon_process_send_signal(c.process, SIGCONT), TENON_OK);
+        rig_iterate(MS(5));
+    }
+    finish(&c);
+    REQUIRE_EQ(note_count("pause0"), 1);
+    REQUIRE_EQ(note_count("resume0"), 1);
+    REQUIRE(noted("pipe0:TENON_OK") && c.exit.code == 0);
+}
+
 /* ---- R08: closing ---- */
 
 static void r08_close_kills(void)
@@ -470,12 +555,38 @@ static void r09_signals(void)
     REQUIRE_STR(c.out, "up\nusr\n");
 }
 
+/* A fork of ours is not the parent of our children. */
+static void r09_forked(void)
+{
+    int status = -1;
+    child c = {.script = "read x; exit 2"};
+    spawn(&c);
+    PUMP_UNTIL(c.made);
+    pid_t fork_of_us = fork();
+    REQUIRE(fork_of_us >= 0);
+    if (fork_of_us == 0) {
+        bool refused = tenon_process_kill(c.process) == TENON_FORKED &&
+                       tenon_process_close(c.process) == TENON_FORKED;
+        _exit(refused ? 0 : 1);
+    }
+    REQUIRE(waitpid(fork_of_us, &status, 0) == fork_of_us && status == 0);
+    rig_settle();
+    REQUIRE(!c.exited);
+    REQUIRE_OK(tenon_transport_write(in(&c), "x\n", 2));
+    finish(&c);
+    REQUIRE_EQ(c.exit.code, 2);
+}
+
 static const rig_case cases[] = {
     {"R01", "an exit code is told once, connection_lost last", r01_exit_code,
      0},
     {"R01b", "death by a signal is its negated number", r01_signal, 0},
     {"R01c", "pipes may be lost before the exit", r01_pipes_first, 0},
     {"R01d", "or after it, when a grandchild has them", r01_exit_first, 0},
+    {"R01e", "callbacks do not overlap where a callback runs the host",
+     r01_nested, NEED_NESTED},
+    {"R01f", "one that is closed at once is told from beginning to end",
+     r01_closed_at_once, 0},
     {"R02", "output from before the exit is never lost", r02_output_before_exit,
      0},
     {"R04", "any thread may own the reactor", r04_not_the_main_thread, BARE},
@@ -487,6 +598,7 @@ static const rig_case cases[] = {
     {"R07", "communicate: a megabyte each way", r07_a_megabyte_each_way, 0},
     {"R07b", "communicate: input that nobody reads is no failure",
      r07_input_that_nobody_reads, 0},
+    {"R07c", "each pipe has write limits of its own", r07_flow_control, 0},
     {"R08", "close kills a running child", r08_close_kills, 0},
     {"R08b", "close may ask first", r08_close_asks_first, 0},
     {"R08c", "close leaves a finished child", r08_finished_is_left, 0},
@@ -494,6 +606,7 @@ static const rig_case cases[] = {
      0},
     {"R08e", "the end of the reactor kills", r08_the_reactor_ends, BARE},
     {"R09", "signals reach it, and no other one after it", r09_signals, 0},
+    {"R09b", "a forked child leaves the process alone", r09_forked, 0},
 };
 
 const rig_group rig_process = RIG_GROUP(cases);

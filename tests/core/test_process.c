@@ -212,10 +212,11 @@ START_TEST(the_environment_is_what_was_given)
 }
 END_TEST
 
-static void make_tool(const char *path, mode_t mode)
+static void make_tool(const char *path, const char *text, mode_t mode)
 {
-    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
-    ck_assert_int_eq(write(fd, "#!/bin/sh\necho $0\n", 18), 18);
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0700);
+    ssize_t len = (ssize_t)strlen(text);
+    ck_assert_int_eq(write(fd, text, strlen(text)), len);
     ck_assert_int_eq(fchmod(fd, mode), 0);
     close(fd);
 }
@@ -234,13 +235,16 @@ START_TEST(names_are_looked_for_in_the_path_given)
     (void)snprintf(path[1], sizeof path[1], "%s/no", dir);
     (void)snprintf(path[2], sizeof path[2], "%s/tool", dir);
     ck_assert_int_eq(mkdir(path[1], 0700), 0);
-    make_tool(path[2], 0600);
+    make_tool(path[2], "#!/bin/sh\necho $0\n", 0600);
     tenon_process_options options = {.argv = argv, .envp = envp, .cwd = dir};
     ck_assert_int_eq(run_with(&c, NULL, options), -EACCES);
     ck_assert_int_eq(chmod(path[2], 0700), 0);
     options.envp = empty; /* not even in its own folder */
     ck_assert_int_eq(run_with(&c, NULL, options), -ENOENT);
     options.envp = envp;
+    make_tool(path[2], "echo no shell\n", 0700);
+    ck_assert_int_eq(run_with(&c, NULL, options), -ENOEXEC);
+    make_tool(path[2], "#!/bin/sh\necho $0\n", 0700);
     ck_assert_int_eq(run_with(&c, NULL, options), TENON_OK);
     finish(&c);
     ck_assert_str_eq(strrchr(c.out, '/'), "/tool\n");

@@ -19,9 +19,11 @@
 #include <sched.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <tenon/manual.h>
 
 enum { MANY = 200 };
 
@@ -184,6 +186,53 @@ START_TEST(R09_children_are_ignored)
 }
 END_TEST
 
+/* Whoever traces it hears of the end before us: we look again, now and then. */
+START_TEST(R09_ended_under_a_tracer)
+{
+    child c = {0};
+    int said[2];
+    int go[2];
+    char byte = 0;
+    tenon_stats before = {.size = sizeof before};
+    tenon_stats after = before;
+    START(&c, "read x; exit 5");
+    ck_assert_int_eq(pipe2(said, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(go, O_CLOEXEC), 0);
+    pid_t tracer = fork();
+    if (tracer == 0) {
+        long pid = tenon_process_pid(c.process);
+        char seized =
+            syscall(SYS_ptrace, PTRACE_SEIZE, pid, 0, 0) == 0 ? 'y' : 'n';
+        close(go[1]);
+        bool heard = write(said[1], &seized, 1) == 1 && read(go[0], &byte, 1);
+        _exit(heard ? 1 : 0);
+    }
+    close(go[0]);
+    ck_assert_int_eq(read(said[0], &byte, 1), 1);
+    if (byte == 'y') {
+        ck_assert_int_eq(
+            tenon_transport_write(tenon_process_pipe(c.process, 0), "x\n", 2),
+            TENON_OK);
+        UNTIL(strchr(c.log, 'P'));
+        (void)tenon_reactor_stats(reactor, &before);
+        int64_t end_ns = tenon_now(reactor) + 100 * TENON_MILLISECOND;
+        UNTIL(tenon_now(reactor) >= end_ns);
+        (void)tenon_reactor_stats(reactor, &after);
+        ck_assert_ptr_null(strchr(c.log, 'X'));
+        ck_assert_uint_lt(after.polls - before.polls, 40);
+    }
+    close(go[1]); /* the tracer ends, and with it the tracing */
+    ck_assert_int_eq(waitpid(tracer, NULL, 0), tracer);
+    if (byte != 'y') { /* it is not allowed to trace */
+        ck_assert_int_eq(tenon_process_close(c.process), TENON_OK);
+    }
+    finish(&c);
+    ck_assert_int_eq(c.exit.code, byte == 'y' ? 5 : -SIGKILL);
+    close(said[0]);
+    close(said[1]);
+}
+END_TEST
+
 /* ---- many ---- */
 
 START_TEST(two_hundred_at_once)
@@ -234,6 +283,36 @@ START_TEST(L2_closed_and_released_in_each_callback)
 }
 END_TEST
 
+static void close_reactor(child *c)
+{
+    c->fn = NULL;
+    tenon_process_unref(c->process);
+    ck_assert_int_ge(tenon_reactor_close(reactor), 0);
+}
+
+START_TEST(L2_reactor_closed_from_each_callback)
+{
+    child c = {.at = "MDPXL"[_i], .fn = close_reactor};
+    tenon_reactor_options options = {.size = sizeof options,
+                                     .allocator = &guard.heap.allocator,
+                                     .slow_callback_ns = -1,
+                                     .on_error = on_error};
+    tenon_reactor_unref(reactor);
+    ck_assert_int_eq(tenon_manual_new(&reactor, &options), TENON_OK);
+    START(&c, _i == 1 ? "echo hello; exec sleep 1000" : "exit 4");
+    while (!is_lost(&c)) {
+        tenon_status status = tenon_manual_turn(reactor, NULL);
+        ck_assert(status == TENON_OK || (status == TENON_CLOSED && !c.fn));
+        sched_yield();
+    }
+    ck_assert(!c.fn);
+    ck_assert_int_eq(c.log[strlen(c.log) - 1], 'L');
+    ck_assert_ptr_eq(strchr(c.log, 'X'), strrchr(c.log, 'X'));
+    ck_assert_int_eq(c.lost, _i < 4 ? TENON_CLOSED : TENON_OK);
+    reports = 0; /* of pipes that were open */
+}
+END_TEST
+
 START_TEST(a_failing_callback_kills)
 {
     child c = {.at = "MDPX"[_i], .answer = -EIO};
@@ -262,6 +341,26 @@ START_TEST(nobody_is_told)
                                          (tenon_process_protocol){NULL, NULL}),
                      TENON_OK);
     UNTIL(!tenon_reactor_alive(reactor));
+}
+END_TEST
+
+START_TEST(no_pipes_at_all)
+{
+    const tenon_process_fd fds[] = {{0, TENON_STDIO_NULL, 0},
+                                    {1, TENON_STDIO_NULL, 0},
+                                    {2, TENON_STDIO_INHERIT, 0}};
+    child c = {0};
+    char text[256] = "";
+    START_WITH(&c, "exit 8", .fds = fds, .fd_count = 3);
+    FILE *file = fmemopen(text, sizeof text, "w");
+    ck_assert_int_eq(tenon_reactor_dump(reactor, file), TENON_OK);
+    (void)fclose(file);
+    ck_assert_ptr_nonnull(strstr(text, "process child "));
+    ck_assert(tenon_reactor_alive(reactor));
+    ck_assert_int_eq(tenon_run(reactor), TENON_OK);
+    ck_assert_str_eq(c.log, "MXL");
+    ck_assert_int_eq(c.exit.code, 8);
+    finish(&c);
 }
 END_TEST
 
@@ -414,6 +513,9 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tcase, two_hundred_at_once, 0, NO_WAIT);
     tcase_add_loop_test(tcase, L2_closed_and_released_in_each_callback, 0, 5);
     tcase_add_loop_test(tcase, a_failing_callback_kills, 0, 4);
+    tcase_add_loop_test(tcase, L2_reactor_closed_from_each_callback, 0, 5);
+    tcase_add_test(tcase, R09_ended_under_a_tracer);
+    tcase_add_test(tcase, no_pipes_at_all);
     tcase_add_test(tcase, nobody_is_told);
     tcase_add_test(tcase, a_pipe_with_another_protocol);
     tcase_add_test(tcase, a_child_behind_a_connection);
