@@ -170,6 +170,68 @@ START_TEST(R09_reaped_by_somebody_else)
 }
 END_TEST
 
+/* In a process of its own: has a child of its made that gets `number`, tells
+ * whether that worked, and once it is asked whether that child still lives. */
+static void recycle(pid_t number, int in, int out)
+{
+    char answer = 'n';
+    pid_t other = -1;
+    for (int i = 0; i < 100 && other != number; i++) {
+        FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
+        if (!last || fprintf(last, "%d", number - 1) < 0 || fclose(last) != 0) {
+            break;
+        }
+        other = fork();
+        if (other == 0) {
+            for (;;) {
+                pause();
+            }
+        }
+        if (other != number) { /* somebody was faster */
+            kill(other, SIGKILL);
+            waitpid(other, NULL, 0);
+        }
+    }
+    answer = other == number ? 'y' : 'n';
+    bool told = write(out, &answer, 1) == 1 && read(in, &answer, 1) == 1;
+    answer = told && waitpid(other, NULL, WNOHANG) == 0 ? 'y' : 'n';
+    told = write(out, &answer, 1) == 1;
+    kill(other, SIGKILL);
+    _exit(told ? 0 : 1);
+}
+
+START_TEST(R09_its_number_is_of_another_one)
+{
+    child c = {0};
+    int sockets[2];
+    char answer = 0;
+    age((enum kernel)_i);
+    START(&c, "exit 3");
+    pid_t pid = tenon_process_pid(c.process);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+    pid_t helper = fork();
+    if (helper == 0) {
+        close(sockets[0]);
+        recycle(pid, sockets[1], sockets[1]);
+    }
+    close(sockets[1]);
+    ck_assert_int_eq(read(sockets[0], &answer, 1), 1);
+    if (answer == 'y') { /* else we may not choose numbers */
+        ck_assert_int_eq(tenon_process_kill(c.process), -ESRCH);
+        ck_assert_int_eq(tenon_process_close(c.process), TENON_OK);
+        ck_assert_int_eq(write(sockets[0], "?", 1), 1);
+        ck_assert_int_eq(read(sockets[0], &answer, 1), 1);
+        ck_assert_int_eq(answer, 'y');
+    }
+    close(sockets[0]);
+    ck_assert_int_eq(waitpid(helper, NULL, 0), helper);
+    finish(&c);
+    ck_assert_int_eq(c.exit.status, -ECHILD);
+}
+END_TEST
+
 START_TEST(R09_children_are_ignored)
 {
     child c = {0};
@@ -308,7 +370,8 @@ START_TEST(L2_reactor_closed_from_each_callback)
     ck_assert(!c.fn);
     ck_assert_int_eq(c.log[strlen(c.log) - 1], 'L');
     ck_assert_ptr_eq(strchr(c.log, 'X'), strrchr(c.log, 'X'));
-    ck_assert_int_eq(c.lost, _i < 4 ? TENON_CLOSED : TENON_OK);
+    /* Whether it closes before the last notice but one, is chance. */
+    ck_assert(c.lost == TENON_CLOSED || (c.lost == TENON_OK && _i >= 2));
     reports = 0; /* of pipes that were open */
 }
 END_TEST
@@ -509,6 +572,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tcase, R08_old_kernels_and_the_end_of_the_reactor, 0,
                         NO_RANGE);
     tcase_add_loop_test(tcase, R09_reaped_by_somebody_else, 0, NO_RANGE);
+    tcase_add_loop_test(tcase, R09_its_number_is_of_another_one, 0, NO_RANGE);
     tcase_add_loop_test(tcase, R09_children_are_ignored, 0, NO_RANGE);
     tcase_add_loop_test(tcase, two_hundred_at_once, 0, NO_WAIT);
     tcase_add_loop_test(tcase, L2_closed_and_released_in_each_callback, 0, 5);
