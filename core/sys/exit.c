@@ -30,6 +30,7 @@ typedef struct tenon__vigil {
     tenon_process *process; /* the reactor's thread alone; NULL: let go of */
     pthread_t thread;
     atomic_uint refs;
+    atomic_bool over; /* it has seen the end */
     pid_t pid;
 } vigil;
 
@@ -155,6 +156,7 @@ static void *thread_main(void *user)
     vigil *v = user;
     siginfo_t info;
     (void)look(P_PID, v->pid, WNOWAIT, &info);
+    atomic_store(&v->over, true);
     if (tenon_post(v->inbox, &v->post, on_post, v) < 0) {
         vigil_unref(v);
     }
@@ -183,6 +185,7 @@ static tenon_status keep_vigil(tenon_process *p)
         return TENON_NO_MEMORY;
     }
     atomic_init(&v->refs, 2);
+    atomic_init(&v->over, false);
     v->allocator = p->reactor->allocator;
     v->inbox = tenon_inbox_ref(tenon_reactor_inbox(p->reactor));
     v->process = p;
@@ -241,7 +244,8 @@ tenon_status tenon__exit_signal(tenon_process *p, int signo)
         long result = syscall(SYS_pidfd_send_signal, p->watch.fd, signo, 0, 0);
         return result < 0 ? -errno : TENON_OK;
     }
-    if (look_at(p, WNOHANG | WNOWAIT, &info) < 0) {
+    bool over = p->vigil && atomic_load(&p->vigil->over);
+    if (over || look_at(p, WNOHANG | WNOWAIT, &info) < 0) {
         return -ESRCH;
     }
     return kill(p->pid, signo) < 0 ? -errno : TENON_OK;

@@ -207,8 +207,6 @@ void tenon__process_owe(tenon_process *p)
     }
     if (p->ended && p->state != TENON__PROCESS_BORN) {
         advance(p);
-    } else if (p->depth > 0) {
-        p->owes = true;
     } else if (!tenon__linked(&p->ready)) {
         tenon__ready_push(p->reactor, &p->ready);
     }
@@ -390,10 +388,7 @@ tenon_status tenon_process_get_exit(const tenon_process *p,
 tenon_status tenon_process_send_signal(tenon_process *p, int signo)
 {
     tenon_status status = tenon__check(p->reactor);
-    if (status < 0 || p->known) {
-        return status < 0 ? status : -ESRCH;
-    }
-    return tenon__exit_signal(p, signo);
+    return status < 0 ? status : tenon__exit_signal(p, signo);
 }
 
 tenon_status tenon_process_terminate(tenon_process *p)
