@@ -230,9 +230,9 @@ static bool prepare(tenon__job *job)
            (!job->cwd || syscall(SYS_chdir, job->cwd) == 0);
 }
 
-int tenon__child_main(void *user)
+int tenon__child_main(void *shared)
 {
-    tenon__job *job = user;
+    tenon__job *job = shared;
     bool ready = prepare(job);
     if (ready) {
         close_others(job);

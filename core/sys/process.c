@@ -315,20 +315,18 @@ void tenon_process_unref(tenon_process *p)
     }
 }
 
-tenon_status tenon__process_new(tenon_process **out, tenon_reactor *r,
-                                size_t pipes,
-                                const tenon_process_options *options,
-                                tenon_process_protocol protocol)
+tenon_process *tenon__process_new(tenon_reactor *r, size_t pipes,
+                                  const tenon_process_options *options,
+                                  tenon_process_protocol protocol)
 {
     size_t len = sizeof(tenon_process) + pipes * sizeof(tenon__process_pipe);
     tenon_process *p = tenon__alloc(&r->allocator, len);
     if (!p) {
-        return TENON_NO_MEMORY;
+        return NULL;
     }
-    tenon_status status = tenon_future_new_at(r, &p->end, "tenon_process");
-    if (status < 0) {
+    if (tenon_future_new_at(r, &p->end, "tenon_process") < 0) {
         tenon__free(&r->allocator, p, len);
-        return status;
+        return NULL;
     }
     bool mild = options->kill_signal && options->kill_signal != SIGKILL;
     p->reactor = r;
@@ -346,8 +344,7 @@ tenon_status tenon__process_new(tenon_process **out, tenon_reactor *r,
     (void)tenon_timer_set_daemon(&p->timer, true);
     tenon_timer_set_name(&p->timer, "process");
     tenon__pin(r);
-    *out = p;
-    return TENON_OK;
+    return p;
 }
 
 void tenon__process_begin(tenon_process *p)

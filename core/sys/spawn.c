@@ -199,14 +199,14 @@ tenon_status tenon_process_spawn(tenon_reactor *reactor, tenon_process **out,
 {
     tenon_process_options chosen;
     tenon__stdio plan;
-    tenon_process *p = NULL;
     tenon_status status = check(reactor, &chosen, options, &plan);
-    if (status == TENON_OK) {
-        status =
-            tenon__process_new(&p, reactor, plan.pipe_count, &chosen, protocol);
-    }
     if (status < 0) {
         return status;
+    }
+    tenon_process *p =
+        tenon__process_new(reactor, plan.pipe_count, &chosen, protocol);
+    if (!p) {
+        return TENON_NO_MEMORY;
     }
     status = start(p, &chosen, &plan);
     if (status < 0) {

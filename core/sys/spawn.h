@@ -34,15 +34,15 @@ typedef struct tenon__job {
     char path[PATH_MAX]; /* and room for what it reads */
 } tenon__job;
 
-/** A process that nobody knows of yet, with one reference. */
-tenon_status tenon__process_new(tenon_process **out, tenon_reactor *reactor,
-                                size_t pipes,
-                                const tenon_process_options *options,
-                                tenon_process_protocol protocol);
+/** A process that nobody knows of yet, with one reference; NULL when out of
+ *  memory. */
+tenon_process *tenon__process_new(tenon_reactor *reactor, size_t pipes,
+                                  const tenon_process_options *options,
+                                  tenon_process_protocol protocol);
 /** The reactor's from now on, as that reference is. */
 void tenon__process_begin(tenon_process *p);
 
 /** All that the child does before its program. Never returns but to end. */
-int tenon__child_main(void *job);
+int tenon__child_main(void *shared);
 
 #endif
