@@ -423,8 +423,15 @@ START_TEST(no_pipes_at_all)
     ck_assert(tenon_reactor_alive(reactor));
     ck_assert_int_eq(tenon_run(reactor), TENON_OK);
     ck_assert_str_eq(c.log, "MXL");
-    ck_assert_int_eq(c.exit.code, 8);
+    tenon_process *kept = tenon_process_ref(c.process);
     finish(&c);
+    tenon_process_exit how = {.size = sizeof how};
+    ck_assert_int_eq(tenon_process_get_exit(kept, &how), TENON_OK);
+    ck_assert_int_eq(how.code, 8);
+    ck_assert_ptr_eq(tenon_process_reactor(kept), reactor);
+    ck_assert_int_eq(tenon_process_close(kept), TENON_OK); /* a no-op */
+    tenon_process_unref(kept);
+    tenon_process_unref(NULL);
 }
 END_TEST
 
