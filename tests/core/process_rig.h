@@ -11,10 +11,17 @@
 
 #include <tenon/tenon.h>
 
+#include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +39,7 @@ typedef struct child {
     char out[512];
     size_t received;
     tenon_process_exit exit;
+    tenon_status pipe_lost[3];
     tenon_status lost;
     char at; /* of `log`: where to call `fn`, or to return `answer` */
     void (*fn)(struct child *c);
@@ -117,8 +125,9 @@ static inline tenon_status on_pipe_lost(void *self, tenon_process *process,
                                         int fd, const tenon_error *error)
 {
     (void)process;
-    (void)fd;
-    (void)error;
+    if (fd <= STDERR_FILENO) {
+        ((child *)self)->pipe_lost[fd] = tenon_error_status(error);
+    }
     return tell(self, 'P');
 }
 
@@ -200,6 +209,58 @@ static inline void take_report(tenon_status status)
     ck_assert_int_eq(reports, 1);
     ck_assert_int_eq(reported, status);
     reports = 0;
+}
+
+/* ---- old kernels ---- */
+
+#define LOAD(field) \
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define REFUSE(code) \
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((code)&0xffffu))
+#define IF_CALL(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3)
+
+enum kernel { NEW, NO_PIDFD, NO_WAIT, NO_RANGE, NO_LIST, KERNELS };
+
+static inline void filter(struct sock_filter *steps, unsigned short count)
+{
+    struct sock_fprog program = {.len = count, .filter = steps};
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+/* Takes away what the kernel of an older day had not. */
+static inline void age(enum kernel kernel)
+{
+    struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    if (kernel == NO_PIDFD) {
+        struct sock_filter steps[] = {
+            LOAD(nr),
+            IF_CALL(SYS_clone),
+            LOAD(args[0]),
+            BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_PIDFD, 0, 1),
+            REFUSE(EINVAL),
+            allow};
+        filter(steps, 6);
+    } else if (kernel == NO_WAIT) {
+        struct sock_filter steps[] = {
+            LOAD(nr),       IF_CALL(SYS_waitid),
+            LOAD(args[0]),  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, P_PIDFD, 0, 1),
+            REFUSE(EINVAL), allow};
+        filter(steps, 6);
+    } else if (kernel >= NO_RANGE) {
+        struct sock_filter steps[] = {
+            LOAD(nr),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+            REFUSE(ENOSYS), allow};
+        filter(steps, 4);
+    }
+    if (kernel == NO_LIST) { /* for short buffers: libc's are longer */
+        struct sock_filter steps[] = {
+            LOAD(nr),       IF_CALL(SYS_getdents64),
+            LOAD(args[2]),  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PATH_MAX, 0, 1),
+            REFUSE(ENOSYS), allow};
+        filter(steps, 6);
+    }
 }
 
 #endif

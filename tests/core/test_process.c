@@ -49,6 +49,7 @@ static void exercise(void)
 
 START_TEST(every_request_for_memory_fails_once)
 {
+    age((enum kernel)_i);
     for (uint64_t nth = 1;; nth++) {
         uint64_t before = guard.heap.requests;
         harness_heap_fail(&guard.heap, nth, 1);
@@ -147,6 +148,9 @@ START_TEST(R06_impossible_maps)
         tenon_process_options options = {.fds = wrong[i], .fd_count = 2};
         ck_assert_int_eq(run_with(&c, "exit", options), TENON_INVALID);
     }
+    ck_assert_int_eq(tenon_process_spawn(reactor, &c.process, NULL,
+                                         (tenon_process_protocol){&ops, &c}),
+                     TENON_INVALID);
     tenon_process_options none = {.argv = nothing};
     ck_assert_int_eq(run_with(&c, "exit", none), TENON_INVALID);
     tenon_process_fd closed = {5, TENON_STDIO_FD, 999};
@@ -324,7 +328,7 @@ static Suite *make_suite(void)
     TCase *tcase = tcase_create("process");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, every_request_for_memory_fails_once);
+    tcase_add_loop_test(tcase, every_request_for_memory_fails_once, 0, NO_WAIT);
     tcase_add_test(tcase, every_descriptor_may_be_the_last);
     tcase_add_test(tcase, R06_maps_that_overlap);
     tcase_add_test(tcase, R06_impossible_maps);

@@ -13,11 +13,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -28,56 +24,6 @@
 enum { MANY = 200 };
 
 /* ---- old kernels ---- */
-
-#define LOAD(field) \
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define REFUSE(code) \
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((code)&0xffffu))
-#define IF_CALL(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3)
-
-enum kernel { NEW, NO_PIDFD, NO_WAIT, NO_RANGE, NO_LIST, KERNELS };
-
-static void filter(struct sock_filter *steps, unsigned short count)
-{
-    struct sock_fprog program = {.len = count, .filter = steps};
-    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-}
-
-/* Takes away what the kernel of an older day had not. */
-static void age(enum kernel kernel)
-{
-    struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    if (kernel == NO_PIDFD) {
-        struct sock_filter steps[] = {
-            LOAD(nr),
-            IF_CALL(SYS_clone),
-            LOAD(args[0]),
-            BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_PIDFD, 0, 1),
-            REFUSE(EINVAL),
-            allow};
-        filter(steps, 6);
-    } else if (kernel == NO_WAIT) {
-        struct sock_filter steps[] = {
-            LOAD(nr),       IF_CALL(SYS_waitid),
-            LOAD(args[0]),  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, P_PIDFD, 0, 1),
-            REFUSE(EINVAL), allow};
-        filter(steps, 6);
-    } else if (kernel >= NO_RANGE) {
-        struct sock_filter steps[] = {
-            LOAD(nr),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
-            REFUSE(ENOSYS), allow};
-        filter(steps, 4);
-    }
-    if (kernel == NO_LIST) { /* for short buffers: libc's are longer */
-        struct sock_filter steps[] = {
-            LOAD(nr),       IF_CALL(SYS_getdents64),
-            LOAD(args[2]),  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PATH_MAX, 0, 1),
-            REFUSE(ENOSYS), allow};
-        filter(steps, 6);
-    }
-}
 
 static size_t threads(void)
 {
@@ -396,6 +342,32 @@ START_TEST(a_failing_callback_kills)
 }
 END_TEST
 
+/* As write says it, of a pipe that closes: no failure. */
+START_TEST(an_echo_of_closed_is_no_failure)
+{
+    child c = {.at = 'X', .answer = TENON_CLOSED};
+    START(&c, "exit 6");
+    finish(&c);
+    ck_assert_int_eq(c.lost, TENON_OK);
+}
+END_TEST
+
+START_TEST(what_was_not_sent_is_dropped_by_close)
+{
+    static char big[1000000];
+    child c = {0};
+    START(&c, "echo up; exec sleep 1000");
+    UNTIL(c.received == 3);
+    tenon_transport *in = tenon_process_pipe(c.process, 0);
+    ck_assert_ptr_null(tenon_process_pipe(c.process, 3));
+    ck_assert_int_eq(tenon_transport_write(in, big, sizeof big), TENON_HIGH);
+    ck_assert_int_eq(tenon_process_close(c.process), TENON_OK);
+    finish(&c);
+    ck_assert_int_eq(c.pipe_lost[0], TENON_ABORTED);
+    ck_assert_int_eq(c.pipe_lost[1], TENON_OK);
+}
+END_TEST
+
 START_TEST(nobody_is_told)
 {
     const char *const argv[] = {"/bin/sh", "-c", "yes | head -c 300000", NULL};
@@ -588,6 +560,8 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tcase, L2_reactor_closed_from_each_callback, 0, 5);
     tcase_add_test(tcase, R09_ended_under_a_tracer);
     tcase_add_test(tcase, no_pipes_at_all);
+    tcase_add_test(tcase, an_echo_of_closed_is_no_failure);
+    tcase_add_test(tcase, what_was_not_sent_is_dropped_by_close);
     tcase_add_test(tcase, nobody_is_told);
     tcase_add_test(tcase, a_pipe_with_another_protocol);
     tcase_add_test(tcase, a_child_behind_a_connection);
