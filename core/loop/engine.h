@@ -402,6 +402,8 @@ enum tenon__timer_flag {
     TENON__TIMER_DAEMON = 1,
     TENON__TIMER_CALL = 2 /* inside a tenon__call */
 };
+/** Into the ready queue: no clock, no memory. */
+void tenon__timer_soon(tenon_timer *timer);
 /** Puts an idle timer where its deadline belongs. */
 tenon_status tenon__timer_schedule(tenon_timer *timer, int64_t deadline_ns);
 /** Takes it out of wherever it is; it must not be idle. */
