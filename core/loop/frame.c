@@ -6,7 +6,7 @@
  * so that a nested host loop does not enter it again, and how long it took.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
                         const void *object, const char *what, const char *name)
@@ -44,6 +44,7 @@ void tenon__frame_leave(tenon_reactor *r, tenon__frame *frame)
     if (frame->what) {
         measure(r, frame);
     }
+    tenon__trace_forget(r, frame);
     if (!tenon__list_empty(&r->poller.disarmed)) {
         tenon__watches_rearm(r);
     }
