@@ -32,8 +32,7 @@ static void count_lag(tenon_reactor *r, int64_t deadline_ns)
 static void fire(tenon_reactor *r, tenon_timer *t)
 {
     tenon__frame frame;
-    tenon__trace_lend(r, t, &frame);
-    tenon__trace_forget(r, t);
+    tenon__trace_move(r, t, &frame);
     tenon__frame_enter(r, &frame, t, "timer", t->name);
     t->fn(t, t->user);
     tenon__frame_leave(r, &frame);

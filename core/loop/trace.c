@@ -186,13 +186,16 @@ void tenon__trace_chain(tenon_reactor *r, const void *object,
     if (!trace || !from) {
         return;
     }
-    trace->passed_on = passed_on;
-    if (trace->from != from && cut(r, trace, from)) {
+    if (trace->from != from) {
+        if (!cut(r, trace, from)) {
+            return;
+        }
         tenon__trace *old = trace->from;
         from->refs++;
         trace->from = from;
         release(r, old);
     }
+    trace->passed_on = passed_on;
 }
 
 void tenon__trace_share(tenon_reactor *r, const void *from, const void *to)
@@ -214,9 +217,9 @@ char *tenon__trace_text(const tenon_reactor *r, const void *key,
         trace = find(r->traces, frame);
         trace = trace ? trace : find(r->traces, frame->object);
     }
-    char *text = trace ? tenon__resize(&r->allocator, NULL, 0,
-                                       TENON__TRACE_TEXT_LEN)
-                       : NULL;
+    char *text =
+        trace ? tenon__resize(&r->allocator, NULL, 0, TENON__TRACE_TEXT_LEN)
+              : NULL;
     if (text) {
         tenon__trace_format(trace, text);
     }

@@ -96,6 +96,16 @@ static inline void tenon__trace_lend(tenon_reactor *reactor, const void *from,
     }
 }
 
+/** The same, and `from` forgets it. */
+static inline void tenon__trace_move(tenon_reactor *reactor, const void *from,
+                                     void *to)
+{
+    if (TENON__TRACING(reactor)) {
+        tenon__trace_share(reactor, from, to);
+        tenon__trace_remove(reactor, from);
+    }
+}
+
 /** Writes the object's trace, if it has one, below its line in a dump. */
 static inline void tenon__trace_dump(const tenon_reactor *reactor,
                                      const void *object, FILE *file)
