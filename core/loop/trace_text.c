@@ -10,15 +10,12 @@
  */
 
 #include <dlfcn.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #ifdef __GLIBC__
 #include <link.h>
 #endif
-
-#include <tenon/export.h>
 
 #include "loop/trace_text.h"
 
@@ -55,12 +52,9 @@ typedef struct writer {
     size_t left;
 } writer;
 
-TENON_PRINTF(2, 3) static void put(writer *w, const char *format, ...)
+/* `len` is snprintf's, of a line at w->at. */
+static void put(writer *w, int len)
 {
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(w->at, w->left, format, args);
-    va_end(args);
     if (len < 0 || (size_t)len >= w->left) {
         *w->at = '\0';
         w->left = 0; /* nothing after a line that is missing */
@@ -99,7 +93,7 @@ static void put_place(writer *w, const void *place)
 {
     spot s;
     if (!look_up(place, &s)) {
-        put(w, "    (%p)\n", place);
+        put(w, snprintf(w->at, w->left, "    (%p)\n", place));
         return;
     }
     const char *slash = strrchr(s.info.dli_fname, '/');
@@ -107,10 +101,11 @@ static void put_place(writer *w, const void *place)
     if (s.info.dli_sname) {
         ptrdiff_t offset =
             (const char *)place - 1 - (const char *)s.info.dli_saddr;
-        put(w, "    %.200s+0x%tx (%.200s+0x%tx)\n", s.info.dli_sname, offset,
-            file, s.offset);
+        put(w, snprintf(w->at, w->left, "    %.200s+0x%tx (%.200s+0x%tx)\n",
+                        s.info.dli_sname, offset, file, s.offset));
     } else {
-        put(w, "    (%.200s+0x%tx)\n", file, s.offset);
+        put(w,
+            snprintf(w->at, w->left, "    (%.200s+0x%tx)\n", file, s.offset));
     }
 }
 
@@ -147,10 +142,11 @@ void tenon__trace_format(const tenon__trace *trace, char *text)
     writer w = {.at = text, .left = TENON__TRACE_TEXT_LEN};
     const char *relation = "";
     for (int n = 0; trace && n <= TENON__TRACE_CHAIN; n++) {
-        put(&w, "  %s%s, made at\n", relation, trace->what);
+        put(&w,
+            snprintf(w.at, w.left, "  %s%s, made at\n", relation, trace->what));
         put_places(&w, trace->made, trace->made_count);
         if (trace->done_count > 0) {
-            put(&w, "  completed at\n");
+            put(&w, snprintf(w.at, w.left, "  completed at\n"));
             put_places(&w, trace->done, trace->done_count);
         }
         relation = trace->passed_on ? "with the outcome of: " : "waiting for: ";
