@@ -358,6 +358,7 @@ static void fail_unseen(void)
 static void f12_debugging_tells_the_stack(void)
 {
     REQUIRE_OK(tenon_reactor_set_error_handler(rig.reactor, keep_trace, NULL));
+    REQUIRE_OK(tenon_reactor_set_debug(rig.reactor, TENON_DEBUG_OFF));
     fail_unseen();
     REQUIRE_EQ(untold, 1);
     REQUIRE_OK(tenon_reactor_set_debug(rig.reactor, TENON_DEBUG_FUTURES));

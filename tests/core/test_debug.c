@@ -615,6 +615,7 @@ static TCase *in_setup(Suite *suite, const char *name, void (*begin)(void))
 
 int main(void)
 {
+    unsetenv("TENON_DEBUG");
     Suite *suite = suite_create("debug");
     TCase *off = in_setup(suite, "off", setup);
     tcase_add_test(off, without_it_nothing_is_kept);
