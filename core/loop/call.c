@@ -145,7 +145,7 @@ void tenon__call_run(tenon_reactor *r, tenon_timer *timer)
     tenon__frame frame;
     tenon__trace_lend(r, call, &frame);
     retire(r, call);
-    tenon__frame_enter(r, &frame, NULL, "call", name);
+    tenon__frame_enter_named(r, &frame, NULL, "call", name);
     fn(user);
     tenon__frame_leave(r, &frame);
 }

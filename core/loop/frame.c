@@ -6,6 +6,8 @@
  * so that a nested host loop does not enter it again, and how long it took.
  */
 
+#include <string.h>
+
 #include "loop/trace.h"
 
 void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
@@ -15,8 +17,21 @@ void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
     frame->object = object;
     frame->what = what;
     frame->name = name;
+    frame->copy[0] = '\0';
     frame->alive = true;
     r->frames = frame;
+}
+
+void tenon__frame_enter_named(tenon_reactor *r, tenon__frame *frame,
+                              const void *object, const char *what,
+                              const char *name)
+{
+    tenon__frame_enter(r, frame, object, what, NULL);
+    if (name && r->slow_ns >= 0) {
+        size_t len = strnlen(name, sizeof frame->copy - 1);
+        memcpy(frame->copy, name, len);
+        frame->copy[len] = '\0';
+    }
 }
 
 /* The lap clock was read after the callback before; what passed since is this

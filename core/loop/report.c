@@ -75,7 +75,7 @@ void tenon_reactor_report(tenon_reactor *r, const char *what,
                            .what = what ? what : "",
                            .name = "",
                            .error = error};
-    if (r && error) {
+    if (error && tenon__check_thread(r) == TENON_OK) {
         deliver(r, &report, NULL, r->frames);
     }
 }
@@ -106,7 +106,9 @@ void tenon__report_slow(tenon_reactor *r, const tenon__frame *frame,
         tenon__error(r, TENON_TIMED_OUT, "slow callback", NULL);
     tenon_report report = {.size = sizeof report,
                            .what = "slow callback",
-                           .name = frame->name ? frame->name : frame->what,
+                           .name = frame->name      ? frame->name
+                                   : frame->copy[0] ? frame->copy
+                                                    : frame->what,
                            .object = frame->object,
                            .duration_ns = duration_ns,
                            .error = error};

@@ -33,7 +33,7 @@ static void fire(tenon_reactor *r, tenon_timer *t)
 {
     tenon__frame frame;
     tenon__trace_move(r, t, &frame);
-    tenon__frame_enter(r, &frame, t, "timer", t->name);
+    tenon__frame_enter_named(r, &frame, t, "timer", t->name);
     t->fn(t, t->user);
     tenon__frame_leave(r, &frame);
 }

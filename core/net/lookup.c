@@ -20,7 +20,7 @@
 
 static void owe(tenon_lookup *l)
 {
-    if (!tenon__linked(&l->ready) && l->state != TENON__TOLD) {
+    if (!tenon__linked(&l->ready) && l->state != TENON__LOOKUP_TOLD) {
         tenon__ready_push(l->reactor, &l->ready);
     }
 }
@@ -41,7 +41,7 @@ static void answer(tenon_lookup *l, tenon_error *error)
 {
     tenon_error_unref(l->error);
     l->error = error;
-    l->state = TENON__ANSWERED;
+    l->state = TENON__LOOKUP_ANSWERED;
     (void)tenon_timer_stop(&l->deadline);
     owe(l);
 }
@@ -51,7 +51,7 @@ static void give_up(tenon_lookup *l, tenon_status status)
 {
     l->told = l->count;
     ask_no_more(l);
-    if (l->state != TENON__TOLD) {
+    if (l->state != TENON__LOOKUP_TOLD) {
         answer(l, tenon__error(l->reactor, status, l->name, NULL));
     }
 }
@@ -84,7 +84,7 @@ static void call_done(tenon_lookup *l)
 static void tell_done(tenon_lookup *l)
 {
     tenon__resolver *by = l->by;
-    l->state = TENON__TOLD;
+    l->state = TENON__LOOKUP_TOLD;
     tenon__unqueue(&l->ready);
     tenon__list_remove(&l->object.node);
     call_done(l);
@@ -100,7 +100,7 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
     tenon_lookup *l = tenon_lookup_ref(TENON__OF(node, tenon_lookup, ready));
     if (!tenon__on_stack(reactor, l)) {
         tell_addresses(l);
-        if (l->state == TENON__ANSWERED && !tenon__linked(&l->ready)) {
+        if (l->state == TENON__LOOKUP_ANSWERED && !tenon__linked(&l->ready)) {
             tell_done(l);
         }
     }
@@ -117,10 +117,10 @@ static void end(tenon__object *object, tenon_status status)
 {
     tenon_lookup *l = tenon_lookup_ref(TENON__OF(object, tenon_lookup, object));
     tenon__list_remove(&l->object.node);
-    if (l->state == TENON__LOOKING) {
+    if (l->state == TENON__LOOKUP_OPEN) {
         tenon__report_status(l->reactor, "lookup", l->name, l, status);
     }
-    if (l->state != TENON__TOLD) {
+    if (l->state != TENON__LOOKUP_TOLD) {
         give_up(l, status);
         tell_done(l);
     }
@@ -171,7 +171,7 @@ static tenon_status make_room(tenon_lookup *l)
 tenon_status tenon_lookup_add(tenon_lookup *l, const tenon_address *address)
 {
     tenon_status status = tenon__check_thread(l->reactor);
-    if (status < 0 || l->state != TENON__LOOKING) {
+    if (status < 0 || l->state != TENON__LOOKUP_OPEN) {
         return status < 0 ? status : TENON_CLOSED;
     }
     int family = address ? address->as.any.sa_family : AF_UNSPEC;
@@ -195,7 +195,7 @@ tenon_status tenon_lookup_add(tenon_lookup *l, const tenon_address *address)
 tenon_status tenon_lookup_set_host(tenon_lookup *l, const char *host)
 {
     tenon_status status = tenon__check_thread(l->reactor);
-    if (status < 0 || l->state != TENON__LOOKING) {
+    if (status < 0 || l->state != TENON__LOOKUP_OPEN) {
         return status < 0 ? status : TENON_CLOSED;
     }
     if (!l->on_name || !host || !tenon_name_is_valid(host)) {
@@ -220,7 +220,7 @@ static void keep_answer(const tenon_lookup *l)
 
 void tenon_lookup_done(tenon_lookup *l, tenon_error *error)
 {
-    if (tenon__check_thread(l->reactor) < 0 || l->state != TENON__LOOKING) {
+    if (tenon__check_thread(l->reactor) < 0 || l->state != TENON__LOOKUP_OPEN) {
         return;
     }
     if (!error && has_answer(l)) {
@@ -277,7 +277,7 @@ tenon_status tenon__lookup_ask(tenon_lookup *l)
         ask_no_more(l);
         return l->reactor->end_status;
     }
-    if (l->count > 0 || l->state == TENON__ANSWERED) {
+    if (l->count > 0 || l->state == TENON__LOOKUP_ANSWERED) {
         owe(l);
     }
     return status;
@@ -336,7 +336,7 @@ void tenon_lookup_unref(tenon_lookup *l)
 tenon_status tenon_lookup_cancel(tenon_lookup *l)
 {
     tenon_status status = tenon__check_thread(l->reactor);
-    if (status == TENON_OK && l->state != TENON__TOLD) {
+    if (status == TENON_OK && l->state != TENON__LOOKUP_TOLD) {
         give_up(l, TENON_CANCELLED);
     }
     return status;

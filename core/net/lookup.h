@@ -12,8 +12,12 @@
 
 #include "net/resolver.h"
 
-/* The end is known, and owed, when ANSWERED. */
-enum tenon__lookup_state { TENON__LOOKING, TENON__ANSWERED, TENON__TOLD };
+/* The end is known, and owed, in ANSWERED. */
+enum tenon__lookup_state {
+    TENON__LOOKUP_OPEN,
+    TENON__LOOKUP_ANSWERED,
+    TENON__LOOKUP_TOLD
+};
 
 struct tenon_lookup {
     tenon__object object;

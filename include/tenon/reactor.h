@@ -230,7 +230,8 @@ TENON_API tenon_status tenon_reactor_set_debug(tenon_reactor *reactor,
                                                uint32_t level);
 /** The level: enum tenon_debug. */
 TENON_API uint32_t tenon_reactor_debug(const tenon_reactor *reactor);
-/** Tells the error handler of a failure that nobody else would see.
+/** Tells the error handler of a failure that nobody else would see. On the
+ *  wrong thread, and in a forked child, it does nothing.
  *  Source: PEP 3156 call_exception_handler. */
 TENON_API void tenon_reactor_report(tenon_reactor *reactor, const char *what,
                                     const tenon_error *error);
