@@ -2,48 +2,12 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The debug level: what reports and dumps say of where things were made, that
- * nothing is kept without it, and that memory, limits and rings cost a trace
- * at most.
+ * The debug level and futures: what a report says of where they were made and
+ * completed, that nothing is kept without it, and that memory, limits and
+ * rings cost a trace at most.
  */
 
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <link.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "future_rig.h"
-
-static char trace[32768]; /* of the last report; "" if it had none */
-
-/* A place as a trace tells it: the call that the caller came in by. */
-typedef struct place {
-    char text[32];
-} place;
-
-static place place_of(const void *return_address)
-{
-    place p;
-    Dl_info info;
-    void *extra = NULL;
-    const char *call = (const char *)return_address - 1;
-    ck_assert(dladdr1(call, &info, &extra, RTLD_DL_LINKMAP));
-    const struct link_map *map = extra;
-    snprintf(p.text, sizeof p.text, "+0x%tx)\n",
-             (ptrdiff_t)((uintptr_t)call - map->l_addr));
-    return p;
-}
-
-#define HERE() place_of(__builtin_return_address(0))
-
-static tenon_status keep_trace(tenon_reactor *r, const tenon_report *report,
-                               void *user)
-{
-    snprintf(trace, sizeof trace, "%s", report->trace ? report->trace : "");
-    return on_report(r, report, user);
-}
+#include "debug_rig.h"
 
 static void setup_traced(void)
 {
@@ -54,49 +18,6 @@ static void setup_traced(void)
     ck_assert_int_eq(tenon_manual_new(&reactor, &chosen), TENON_OK);
     ck_assert_uint_eq(tenon_reactor_debug(reactor), TENON_DEBUG_ALL);
     trace[0] = '\0';
-}
-
-/* Where `text` says so, or NULL. */
-static const char *told(const char *text, const char *what)
-{
-    const char *at = text ? strstr(text, what) : NULL;
-    return at;
-}
-
-static const char *dumped(void)
-{
-    static char text[1 << 20];
-    FILE *file = fmemopen(text, sizeof text, "w");
-    ck_assert_int_eq(tenon_reactor_dump(reactor, file), TENON_OK);
-    fclose(file);
-    return text;
-}
-
-/* ---- what makes and completes, each at a place of its own ---- */
-
-static place made;
-static place completed;
-
-static __attribute__((noinline)) tenon_future *make_here(void)
-{
-    tenon_future *f = pending();
-    made = HERE();
-    return f;
-}
-
-static __attribute__((noinline)) void fail_here(tenon_future *f)
-{
-    fail_with(f, -EIO);
-    completed = HERE();
-}
-
-static __attribute__((noinline)) tenon_future *then_here(tenon_future *f)
-{
-    tenon_then_options pass = {.size = sizeof pass};
-    tenon_future *result = NULL;
-    ck_assert_int_eq(tenon_future_then(f, &pass, &result), TENON_OK);
-    made = HERE();
-    return result;
 }
 
 static void never(tenon_timer *timer, void *user)
@@ -208,6 +129,7 @@ START_TEST(F12_an_unseen_failure_says_where)
     ck_assert_ptr_nonnull(told(trace, made.text));
     ck_assert(told(trace, made.text) < second);
     ck_assert_ptr_nonnull(told(second, completed.text));
+    require_forgotten();
 }
 END_TEST
 
@@ -219,6 +141,7 @@ START_TEST(an_embedded_one_too)
     tenon_future_fini(&f);
     take_report(-EIO);
     ck_assert_ptr_nonnull(told(trace, completed.text));
+    require_forgotten();
 }
 END_TEST
 
@@ -241,6 +164,7 @@ START_TEST(then_says_what_it_followed)
     ck_assert(told(trace, made.text) < of);
     ck_assert_ptr_nonnull(told(of, first.text));
     ck_assert_ptr_nonnull(told(of, completed.text));
+    require_forgotten();
 }
 END_TEST
 
@@ -263,6 +187,7 @@ START_TEST(gather_says_which_one_failed)
     ck_assert_ptr_eq(told(trace, "  gather, made at\n"), trace);
     ck_assert_ptr_nonnull(told(of, made.text));
     ck_assert_ptr_nonnull(told(of, completed.text));
+    require_forgotten();
 }
 END_TEST
 
@@ -296,199 +221,7 @@ START_TEST(a_ring_is_not_followed)
     take_report(-EIO);
     ck_assert_ptr_eq(told(trace, "  future, made at\n"), trace);
     ck_assert_ptr_null(told(trace, "outcome"));
-}
-END_TEST
-
-/* ---- everything else, on a reactor that finds each callback slow ---- */
-
-static void setup_slow(void)
-{
-    harness_guard_begin(&guard);
-    tenon_reactor_options chosen = options();
-    chosen.on_error = keep_trace;
-    chosen.debug = TENON_DEBUG_ALL;
-    chosen.slow_callback_ns = 1;
-    ck_assert_int_eq(tenon_reactor_new(&reactor, &chosen), TENON_OK);
-    trace[0] = '\0';
-}
-
-/* A run that calls once. */
-static void run_slow(const char *first_line)
-{
-    while (reports == 0) {
-        ck_assert_int_ge(tenon_run_once(reactor, TENON_SECOND), 0);
-    }
-    take_report(TENON_TIMED_OUT);
-    ck_assert_ptr_eq(told(trace, first_line), trace);
-    ck_assert_ptr_nonnull(told(trace, made.text));
-}
-
-static void take_a_while(void *user)
-{
-    int64_t start_ns = harness_clock_ns();
-    (void)user;
-    while (harness_clock_ns() - start_ns < 1000) {
-    }
-}
-
-static __attribute__((noinline)) void call_here(int64_t delay_ns)
-{
-    ck_assert_int_eq(
-        tenon_call_later(reactor, delay_ns, take_a_while, NULL, NULL),
-        TENON_OK);
-    made = HERE();
-}
-
-START_TEST(a_slow_call_says_who_wanted_it)
-{
-    call_here(0);
-    run_slow("  call, made at\n");
-    call_here(TENON_MILLISECOND);
-    run_slow("  call, made at\n");
-}
-END_TEST
-
-static void free_timer(tenon_timer *timer, void *user)
-{
-    take_a_while(user);
-    memset(timer, 0xa5, sizeof *timer);
-    free(timer);
-}
-
-static __attribute__((noinline)) void start_timer_here(tenon_timer *timer,
-                                                       tenon_timer_fn *fn)
-{
-    ck_assert_int_eq(tenon_timer_start(timer, 1000, fn, NULL), TENON_OK);
-    made = HERE();
-}
-
-START_TEST(a_slow_timer_that_frees_itself)
-{
-    tenon_timer *timer = malloc(sizeof *timer);
-    tenon_timer_init(timer, reactor);
-    start_timer_here(timer, free_timer);
-    run_slow("  timer, made at\n");
-}
-END_TEST
-
-static void on_event(tenon_watch *watch, uint32_t events, void *user)
-{
-    (void)events;
-    take_a_while(user);
-    tenon_watch_stop(watch);
-}
-
-static __attribute__((noinline)) void watch_here(tenon_watch *watch)
-{
-    ck_assert_int_eq(tenon_watch_start(watch, TENON_READ, on_event, NULL),
-                     TENON_OK);
-    made = HERE();
-}
-
-START_TEST(a_slow_watch_that_stops_itself)
-{
-    int ends[2];
-    tenon_watch watch;
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    ck_assert_int_eq((int)write(ends[1], "x", 1), 1);
-    tenon_watch_init(&watch, reactor, ends[0]);
-    watch_here(&watch);
-    run_slow("  watch, made at\n");
-    close(ends[0]);
-    close(ends[1]);
-}
-END_TEST
-
-static tenon_status tick(tenon_periodic *periodic, uint64_t missed, void *user)
-{
-    (void)periodic;
-    (void)missed;
-    take_a_while(user);
-    return TENON_OK;
-}
-
-static __attribute__((noinline)) void periodic_here(tenon_periodic *periodic)
-{
-    const tenon_periodic_options every = {
-        .size = sizeof every, .period_ns = TENON_MILLISECOND, .fn = tick};
-    ck_assert_int_eq(tenon_periodic_start(periodic, reactor, &every), TENON_OK);
-    made = HERE();
-}
-
-START_TEST(a_periodic_call_knows_it_at_each_tick)
-{
-    tenon_periodic periodic;
-    periodic_here(&periodic);
-    for (int i = 0; i < 3; i++) {
-        run_slow("  periodic, made at\n");
-        ck_assert_ptr_nonnull(told(dumped(), made.text));
-    }
-    tenon_periodic_stop(&periodic);
-}
-END_TEST
-
-static void done_slowly(tenon_waiter *waiter, tenon_future *future, void *user)
-{
-    (void)waiter;
-    tenon_future_fini(future);
-    take_a_while(user);
-}
-
-START_TEST(a_slow_waiter_shows_its_future)
-{
-    tenon_future f;
-    tenon_waiter waiter;
-    ck_assert_int_eq(tenon_future_init(&f, reactor), TENON_OK);
-    ck_assert_int_eq(tenon_future_on_done(&f, &waiter, done_slowly, NULL),
-                     TENON_OK);
-    fail_here(&f);
-    made = completed;
-    ck_assert_ptr_nonnull(tenon_future_error(&f));
-    run_slow("  future, made at\n");
-}
-END_TEST
-
-static void report_there(tenon_timer *timer, void *user)
-{
-    tenon_error *error = tenon_error_of(-EIO, NULL);
-    (void)timer;
-    (void)user;
-    tenon_reactor_report(reactor, "cache", error);
-    tenon_error_unref(error);
-}
-
-START_TEST(a_report_of_yours_shows_the_callback)
-{
-    tenon_timer timer;
-    ck_assert_int_eq(tenon_reactor_set_slow_callback(reactor, -1), TENON_OK);
-    tenon_timer_init(&timer, reactor);
-    start_timer_here(&timer, report_there);
-    while (reports == 0) {
-        ck_assert_int_ge(tenon_run_once(reactor, TENON_SECOND), 0);
-    }
-    take_report(-EIO);
-    ck_assert_ptr_nonnull(told(trace, made.text));
-}
-END_TEST
-
-START_TEST(a_listener_is_in_the_dump)
-{
-    tenon_listener *listener = NULL;
-    tenon_connector *connector = NULL;
-    static const tenon_protocol_ops mute = {.size = sizeof mute};
-    ck_assert_int_eq(tenon_listen(reactor, &listener, "unix:@tenon-debug",
-                                  tenon_factory_of(&mute), NULL),
-                     TENON_OK);
-    ck_assert_int_eq(tenon_connector_start(reactor, &connector,
-                                           "unix:@tenon-debug",
-                                           tenon_factory_of(&mute), NULL),
-                     TENON_OK);
-    ck_assert_ptr_nonnull(told(dumped(), "  listener, made at\n"));
-    ck_assert_ptr_nonnull(told(dumped(), "  connector, made at\n"));
-    tenon_connector_cancel(connector);
-    tenon_connector_unref(connector);
-    tenon_listener_close(listener);
-    tenon_listener_unref(listener);
+    require_forgotten();
 }
 END_TEST
 
@@ -553,6 +286,7 @@ START_TEST(each_has_its_own_among_many)
         tenon_timer_stop(&timers[i]);
     }
     ck_assert_ptr_null(told(dumped(), "made at"));
+    require_forgotten();
 }
 END_TEST
 
@@ -605,14 +339,6 @@ START_TEST(without_memory_only_the_trace_is_lost)
 }
 END_TEST
 
-static TCase *in_setup(Suite *suite, const char *name, void (*begin)(void))
-{
-    TCase *tcase = tcase_create(name);
-    tcase_add_checked_fixture(tcase, begin, teardown);
-    suite_add_tcase(suite, tcase);
-    return tcase;
-}
-
 int main(void)
 {
     unsetenv("TENON_DEBUG");
@@ -633,14 +359,6 @@ int main(void)
     tcase_add_test(on, each_has_its_own_among_many);
     tcase_add_test(on, more_than_the_limit_go_without);
     tcase_add_test(on, without_memory_only_the_trace_is_lost);
-    TCase *slow = in_setup(suite, "slow", setup_slow);
-    tcase_add_test(slow, a_slow_call_says_who_wanted_it);
-    tcase_add_test(slow, a_slow_timer_that_frees_itself);
-    tcase_add_test(slow, a_slow_watch_that_stops_itself);
-    tcase_add_test(slow, a_periodic_call_knows_it_at_each_tick);
-    tcase_add_test(slow, a_slow_waiter_shows_its_future);
-    tcase_add_test(slow, a_report_of_yours_shows_the_callback);
-    tcase_add_test(slow, a_listener_is_in_the_dump);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
