@@ -240,10 +240,24 @@ tenon_status tenon_call_with(tenon_reactor *r,
     return TENON_OK;
 }
 
+/* The most frequent one, without the way through options. */
 tenon_status tenon_call_soon(tenon_reactor *r, tenon_call_fn *fn, void *user)
 {
-    tenon_call_options options = {.fn = fn, .user = user};
-    return tenon_call_with(r, &options, NULL);
+    tenon_status status = tenon__check(r);
+    if (status < 0 || !fn) {
+        return status < 0 ? status : TENON_INVALID;
+    }
+    tenon__call *call = take(r);
+    if (!call) {
+        return TENON_NO_MEMORY;
+    }
+    call->fn = fn;
+    call->free_user = NULL;
+    call->timer.user = user;
+    tenon__timer_soon(&call->timer);
+    call->id = call->timer.sequence;
+    tenon__trace_made(r, call, "call");
+    return TENON_OK;
 }
 
 tenon_status tenon_call_later(tenon_reactor *r, int64_t delay_ns,

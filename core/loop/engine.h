@@ -406,6 +406,8 @@ enum tenon__timer_flag {
 /** As tenon_timer_start_at, but its trace stays what it is. */
 tenon_status tenon__timer_begin(tenon_timer *timer, int64_t deadline_ns,
                                 tenon_timer_fn *fn, void *user);
+/** Into the ready queue: no clock, no memory. */
+void tenon__timer_soon(tenon_timer *timer);
 /** Puts an idle timer where its deadline belongs. */
 tenon_status tenon__timer_schedule(tenon_timer *timer, int64_t deadline_ns);
 /** Takes it out of wherever it is; it must not be idle. */

@@ -213,7 +213,8 @@ TENON_API const tenon_allocator *tenon_reactor_allocator(
 TENON_API tenon_status tenon_reactor_set_budget(tenon_reactor *reactor,
                                                 int64_t budget_ns,
                                                 uint32_t budget_calls);
-/** Reports callbacks that take longer; 0: 50 ms, negative: never. */
+/** Reports callbacks that take longer; 0: 50 ms, negative: never. A native
+ *  reactor then does not measure them at all. */
 TENON_API tenon_status tenon_reactor_set_slow_callback(tenon_reactor *reactor,
                                                        int64_t threshold_ns);
 /** Replaces the error handler; NULL is the default one.

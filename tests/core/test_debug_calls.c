@@ -50,8 +50,16 @@ static __attribute__((noinline)) void call_here(int64_t delay_ns)
     made = HERE();
 }
 
+static __attribute__((noinline)) void call_soon_here(void)
+{
+    ck_assert_int_eq(tenon_call_soon(reactor, take_a_while, NULL), TENON_OK);
+    made = HERE();
+}
+
 START_TEST(a_slow_call_says_who_wanted_it)
 {
+    call_soon_here();
+    run_slow("  call, made at\n");
     call_here(0);
     run_slow("  call, made at\n");
     call_here(TENON_MILLISECOND);
