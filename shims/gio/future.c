@@ -20,8 +20,8 @@ typedef struct asker asker;
 
 typedef struct wait {
     tenon_waiter waiter;
-    tenon_future *source;
-    tenon_future *result; /* follows it */
+    tenon_future *source; /* while the result is pending */
+    tenon_future *result; /* follows it, and holds it */
     GTask *task;
     asker *asker; /* NULL: there is no cancellable */
     gulong handler;
@@ -150,7 +150,6 @@ static void on_done(tenon_waiter *waiter, tenon_future *future, void *user)
     tenon__gio_outcome_take(outcome, future);
     unwatch(w);
     tenon_future_unref(w->result);
-    tenon_future_unref(w->source);
     g_free(w);
     give_back(task, outcome);
 }
@@ -162,29 +161,33 @@ static void fail(GTask *task, tenon_status status)
     give_back(task, outcome);
 }
 
+/* Once it is done: in memory of its owner's it may end right after. */
+static void source_unref(void *user)
+{
+    tenon_future_unref(user);
+}
+
 /* ---- public ---- */
 
 void tenon_gio_future_async(tenon_future *future, GCancellable *cancellable,
                             GAsyncReadyCallback callback, void *user)
 {
-    const tenon_then_options as_it_is = {.size = sizeof as_it_is};
+    const tenon_then_options as_it_is = {
+        .size = sizeof as_it_is, .user = future, .free_user = source_unref};
     GTask *task = g_task_new(NULL, cancellable, callback, user);
     g_task_set_source_tag(task, tag());
     g_task_set_name(task, "tenon future");
     g_task_set_check_cancellable(task, FALSE);
     wait *w = g_new0(wait, 1);
     tenon_status status = tenon_future_then(future, &as_it_is, &w->result);
-    if (status == TENON_OK) {
-        status = tenon_future_on_done(w->result, &w->waiter, on_done, w);
-    }
     if (status < 0) {
-        tenon_future_unref(w->result);
         g_free(w);
         fail(task, status);
         return;
     }
     w->task = task;
     w->source = tenon_future_ref(future);
+    (void)!tenon_future_on_done(w->result, &w->waiter, on_done, w);
     if (cancellable) {
         watch(w, cancellable);
     }
