@@ -29,10 +29,22 @@ typedef struct host {
     bool running;       /* our own context */
     bool stopping;
     bool lost; /* the engine knows that our sources were destroyed */
+    bool alive;
+    tenon_glib_alive_fn *on_alive;
+    void *on_alive_user;
     tenon_reactor *reactor;
     tenon_host_closed_fn *done;
     void *token;
 } host;
+
+static void set_alive(void *self, bool alive)
+{
+    host *h = self;
+    if (h->on_alive && h->alive != alive) {
+        h->alive = alive;
+        h->on_alive(alive, h->on_alive_user);
+    }
+}
 
 /* Under our own run when lost or in a forked child. */
 static void retire(host *h)
@@ -68,6 +80,7 @@ static bool lost(host *h)
         return h->lost;
     }
     h->lost = true;
+    set_alive(h, false);
     tenon_reactor_host_gone(h->reactor);
     retire(h);
     return true;
@@ -161,6 +174,7 @@ static void close_sources(void *self, tenon_host_closed_fn *done, void *token)
     host *h = self;
     h->done = done;
     h->token = token;
+    set_alive(h, false);
     retire(h);
 }
 
@@ -202,7 +216,7 @@ static void stop(void *self)
 #define COMMON_OPS                                                      \
     .size = sizeof(tenon_host_ops), .name = "glib", .version = version, \
     .native = native, .open = open_sources, .close = close_sources,     \
-    .defer = defer, .set_watched = set_watched
+    .defer = defer, .set_alive = set_alive, .set_watched = set_watched
 #define CAPS                                                    \
     (TENON_CAP_NESTED | TENON_CAP_PRIORITY | TENON_CAP_BUDGET | \
      TENON_CAP_REAL_TIME)
@@ -223,6 +237,10 @@ static tenon_status attach(GMainContext *context, const tenon_host_ops *ops,
         h->context = context;
         h->limit_ms = -1;
         h->priority = options ? options->priority : G_PRIORITY_DEFAULT;
+        if (options && options->size > offsetof(tenon_glib_options, on_alive)) {
+            h->on_alive = options->on_alive;
+            h->on_alive_user = options->on_alive_user;
+        }
         status = tenon_reactor_attach(out, ops, h, inner);
     }
     if (status < 0) {

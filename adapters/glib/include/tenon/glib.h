@@ -14,6 +14,11 @@
 
 #include <tenon/reactor.h>
 
+/** Told that the reactor has something to do from now on, or not any more; at
+ *  its end, that it has not. It may come inside of any call on the reactor and
+ *  may make none. */
+typedef void tenon_glib_alive_fn(bool alive, void *user);
+
 /** How a reactor sits in a context. */
 typedef struct tenon_glib_options {
     uint32_t size;
@@ -22,6 +27,9 @@ typedef struct tenon_glib_options {
      *  lower), for 8 ms at most. */
     int priority;
     const tenon_reactor_options *reactor; /**< may be NULL */
+    tenon_glib_alive_fn *on_alive; /**< may be NULL: GLib itself has no use
+                                        for it */
+    void *on_alive_user;           /**< for `on_alive` */
 } tenon_glib_options;
 
 TENON_BEGIN

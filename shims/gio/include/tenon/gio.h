@@ -141,14 +141,17 @@ tenon_gio_resolve_value(tenon_future *future, const GValue *value);
 TENON_CHECKED TENON_API tenon_status tenon_gio_take_value(tenon_future *future,
                                                           GValue *out);
 
-/** Holds `application` (g_application_hold) for as long as `reactor`, which is
- *  in the default main context, is alive; so it outlives its last window while
- *  there are listeners, connections, timers. Another reactor replaces this
- *  one, NULL ends it, and so does the end of either.
- *  Thread: the owner of both.
- *  Errors: as tenon_future_init; TENON_INVALID. */
+/** As tenon_glib_attach to the default main context, which applications run;
+ *  and holds `application` (g_application_hold) whenever the reactor is alive,
+ *  so that it outlives its last window while there is a listener, a connection,
+ *  a timer. `options` may be NULL; their on_alive is not called.
+ *  Ownership: the caller holds one reference. The reactor holds none to the
+ *  application; either may end first.
+ *  Thread: the one that runs the application.
+ *  Errors: as tenon_glib_attach. */
 TENON_CHECKED TENON_API tenon_status
-tenon_gio_set_application(GApplication *application, tenon_reactor *reactor);
+tenon_gio_attach(GApplication *application, tenon_reactor **out,
+                 const tenon_glib_options *options);
 
 TENON_END
 
