@@ -1,0 +1,121 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+#include "lines.h"
+
+enum { LINES_MAX = 300, NEAR_THE_END = 4 };
+
+struct lines {
+    GtkWidget *scrolled;
+    GtkWidget *list;
+    GtkAdjustment *position;
+    int count;
+    bool follow;
+};
+
+/* ---- following the end ---- */
+
+static void on_grown(GtkAdjustment *position, void *user)
+{
+    const lines *self = user;
+    if (self->follow) {
+        gtk_adjustment_set_value(position,
+                                 gtk_adjustment_get_upper(position) -
+                                     gtk_adjustment_get_page_size(position));
+    }
+}
+
+static void on_moved(GtkAdjustment *position, void *user)
+{
+    lines *self = user;
+    self->follow = gtk_adjustment_get_value(position) +
+                       gtk_adjustment_get_page_size(position) >=
+                   gtk_adjustment_get_upper(position) - NEAR_THE_END;
+}
+
+/* ---- a line ---- */
+
+static char *markup_of(const char *text)
+{
+    const char *colon = strstr(text, ": ");
+    if (text[0] == '*') {
+        return g_markup_printf_escaped("<i>%s</i>",
+                                       text + (text[1] == ' ' ? 2 : 1));
+    }
+    if (!colon) {
+        return g_markup_escape_text(text, -1);
+    }
+    return g_markup_printf_escaped("<b>%.*s</b>  %s", (int)(colon - text), text,
+                                   colon + 2);
+}
+
+static GtkWidget *row_new(const char *text)
+{
+    char *markup = markup_of(text);
+    GtkWidget *label = gtk_label_new(NULL);
+    gtk_label_set_markup(GTK_LABEL(label), markup);
+    gtk_label_set_wrap(GTK_LABEL(label), TRUE);
+    gtk_label_set_wrap_mode(GTK_LABEL(label), PANGO_WRAP_WORD_CHAR);
+    gtk_label_set_xalign(GTK_LABEL(label), 0);
+    gtk_label_set_selectable(GTK_LABEL(label), TRUE);
+    gtk_widget_set_can_focus(label, FALSE);
+    if (text[0] == '*') {
+        gtk_widget_add_css_class(label, "dim-label");
+    }
+    g_free(markup);
+    GtkWidget *row = gtk_list_box_row_new();
+    gtk_list_box_row_set_child(GTK_LIST_BOX_ROW(row), label);
+    gtk_list_box_row_set_activatable(GTK_LIST_BOX_ROW(row), FALSE);
+    return row;
+}
+
+/* ---- public ---- */
+
+lines *lines_new(void)
+{
+    lines *self = g_new0(lines, 1);
+    self->follow = true;
+    self->list = gtk_list_box_new();
+    gtk_list_box_set_selection_mode(GTK_LIST_BOX(self->list),
+                                    GTK_SELECTION_NONE);
+    gtk_widget_add_css_class(self->list, "lines");
+    self->scrolled = gtk_scrolled_window_new();
+    gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(self->scrolled),
+                                   GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+    gtk_scrolled_window_set_has_frame(GTK_SCROLLED_WINDOW(self->scrolled),
+                                      TRUE);
+    gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(self->scrolled),
+                                  self->list);
+    gtk_widget_set_vexpand(self->scrolled, TRUE);
+    self->position = g_object_ref(gtk_scrolled_window_get_vadjustment(
+        GTK_SCROLLED_WINDOW(self->scrolled)));
+    g_signal_connect(self->position, "changed", G_CALLBACK(on_grown), self);
+    g_signal_connect(self->position, "value-changed", G_CALLBACK(on_moved),
+                     self);
+    return self;
+}
+
+GtkWidget *lines_widget(lines *self)
+{
+    return self->scrolled;
+}
+
+void lines_add(lines *self, const char *text)
+{
+    char *valid = g_utf8_make_valid(text, -1);
+    gtk_list_box_append(GTK_LIST_BOX(self->list), row_new(valid));
+    g_free(valid);
+    if (++self->count > LINES_MAX) {
+        GtkListBoxRow *first =
+            gtk_list_box_get_row_at_index(GTK_LIST_BOX(self->list), 0);
+        gtk_list_box_remove(GTK_LIST_BOX(self->list), GTK_WIDGET(first));
+        self->count--;
+    }
+}
+
+void lines_free(lines *self)
+{
+    g_signal_handlers_disconnect_by_data(self->position, self);
+    g_object_unref(self->position);
+    g_free(self);
+}
