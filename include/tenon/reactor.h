@@ -94,8 +94,10 @@ typedef struct tenon_stats {
     uint64_t lag_us_log2[24];
 } tenon_stats;
 
-/** A hook that runs when the reactor closes, newest first. TENON_PENDING
- *  means: not yet, tenon_shutdown_done will be called. */
+/** A hook that runs when the reactor ends, newest first. TENON_PENDING means:
+ *  not yet, tenon_shutdown_done will be called; but an end that cannot wait
+ *  (the last reference dropped, the host gone) takes it for done, and the
+ *  reactor refuses new work there (TENON_CLOSED). */
 typedef tenon_status tenon_shutdown_fn(tenon_reactor *reactor,
                                        tenon_shutdown *hook, void *user);
 
