@@ -9,13 +9,20 @@
 struct fetcher {
     tenon_reactor *reactor;
     tenon_curl *curl;
-    tenon_future *saving; /* the last one, held until the next */
-    tenon_future *result; /* and of all of it */
+    tenon_future *fetched; /* of the last one, held until the next: */
+    tenon_future *saving;  /* who drops a future cancels it */
+    tenon_future *result;
     char *folder;
     char *name; /* of the file that is being fetched */
     fetch_progress_fn *fn;
     void *user;
 };
+
+static void forget(tenon_future **future)
+{
+    tenon_future_unref(*future);
+    *future = NULL;
+}
 
 /* ---- saving ---- */
 
@@ -34,8 +41,7 @@ static tenon_status begin_saving(fetcher *self, GBytes *bytes)
     const tenon_gio_options options = {
         .size = sizeof options, .finish = on_saved, .free_value = g_free};
     tenon_gio_call *call;
-    tenon_future_unref(self->saving);
-    self->saving = NULL;
+    forget(&self->saving);
     tenon_status status =
         tenon_gio_call_new(self->reactor, &call, &self->saving, &options);
     if (status >= 0) {
@@ -132,8 +138,9 @@ void fetcher_free(fetcher *self)
 {
     if (self) {
         (void)tenon_future_cancel(self->result, NULL); /* calls save no more */
-        tenon_future_unref(self->result);
-        tenon_future_unref(self->saving);
+        forget(&self->result);
+        forget(&self->saving);
+        forget(&self->fetched);
         tenon_curl_free(self->curl);
         g_free(self->folder);
         g_free(self->name);
@@ -149,9 +156,8 @@ tenon_status fetcher_start(fetcher *self, const char *url,
         .size = sizeof how, .on_progress = on_progress, .user = self};
     const tenon_then_options next = {
         .size = sizeof next, .on_value = save, .user = self};
-    tenon_future *fetched = NULL;
-    tenon_future_unref(self->result);
-    self->result = NULL;
+    forget(&self->result);
+    forget(&self->fetched);
     self->fn = fn;
     self->user = user;
     g_free(self->name);
@@ -160,15 +166,15 @@ tenon_status fetcher_start(fetcher *self, const char *url,
     if (!easy) {
         return TENON_NO_MEMORY;
     }
-    tenon_status status = tenon_curl_fetch(self->curl, easy, &how, &fetched);
+    tenon_status status =
+        tenon_curl_fetch(self->curl, easy, &how, &self->fetched);
     if (status < 0) {
         curl_easy_cleanup(easy);
         return status;
     }
-    status = tenon_future_then(fetched, &next, &self->result);
+    status = tenon_future_then(self->fetched, &next, &self->result);
     if (status >= 0) {
         *out = tenon_future_ref(self->result);
     }
-    tenon_future_unref(fetched);
     return status;
 }

@@ -89,7 +89,7 @@ static tenon_status each_second(tenon_periodic *periodic, uint64_t missed,
 int main(int argc, char **argv)
 {
     tenon_reactor *reactor;
-    tenon_periodic periodic = {.reactor = NULL};
+    tenon_periodic periodic = {.fn = NULL};
     const tenon_periodic_options each = {
         .size = sizeof each, .period_ns = TENON_SECOND, .fn = each_second};
     if (argc != 3 || tenon_reactor_new(&reactor, NULL) < 0) {
