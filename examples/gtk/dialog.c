@@ -37,11 +37,13 @@ static GtkWidget *dialog_new(GtkWindow *parent, const char *title,
     GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 12);
     GtkWidget *close = gtk_button_new_with_label("Close");
     gtk_window_set_title(GTK_WINDOW(dialog), title);
+    gtk_window_set_titlebar(GTK_WINDOW(dialog), gtk_header_bar_new());
     gtk_window_set_transient_for(GTK_WINDOW(dialog), parent);
     gtk_window_set_modal(GTK_WINDOW(dialog), TRUE);
     gtk_window_set_destroy_with_parent(GTK_WINDOW(dialog), TRUE);
     gtk_window_set_resizable(GTK_WINDOW(dialog), FALSE);
     gtk_widget_add_css_class(box, "page");
+    gtk_widget_set_size_request(box, 380, -1);
     gtk_widget_set_halign(close, GTK_ALIGN_END);
     gtk_box_append(GTK_BOX(box), label_new(text, "title-4"));
     gtk_box_append(GTK_BOX(box), label_new(detail, "monospace"));

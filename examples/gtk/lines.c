@@ -3,6 +3,8 @@
 
 #include "lines.h"
 
+#include "log.h"
+
 enum { LINES_MAX = 300, NEAR_THE_END = 4 };
 
 struct lines {
@@ -28,13 +30,18 @@ static void on_grown(GtkAdjustment *position, void *user)
 static void on_moved(GtkAdjustment *position, void *user)
 {
     lines *self = user;
-    self->follow = gtk_adjustment_get_value(position) +
-                       gtk_adjustment_get_page_size(position) >=
-                   gtk_adjustment_get_upper(position) - NEAR_THE_END;
+    bool at_end = gtk_adjustment_get_value(position) +
+                      gtk_adjustment_get_page_size(position) >=
+                  gtk_adjustment_get_upper(position) - NEAR_THE_END;
+    if (at_end != self->follow) {
+        self->follow = at_end;
+        log_line("follow %d", at_end);
+    }
 }
 
 /* ---- a line ---- */
 
+/* The name of who speaks in bold, news in italics. */
 static char *markup_of(const char *text)
 {
     const char *colon = strstr(text, ": ");
@@ -45,8 +52,10 @@ static char *markup_of(const char *text)
     if (!colon) {
         return g_markup_escape_text(text, -1);
     }
-    return g_markup_printf_escaped("<b>%.*s</b>  %s", (int)(colon - text), text,
-                                   colon + 2);
+    char *name = g_strndup(text, (gsize)(colon - text));
+    char *markup = g_markup_printf_escaped("<b>%s</b>  %s", name, colon + 2);
+    g_free(name);
+    return markup;
 }
 
 static GtkWidget *row_new(const char *text)
@@ -87,6 +96,7 @@ lines *lines_new(void)
     gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(self->scrolled),
                                   self->list);
     gtk_widget_set_vexpand(self->scrolled, TRUE);
+    log_place("lines", self->scrolled);
     self->position = g_object_ref(gtk_scrolled_window_get_vadjustment(
         GTK_SCROLLED_WINDOW(self->scrolled)));
     g_signal_connect(self->position, "changed", G_CALLBACK(on_grown), self);

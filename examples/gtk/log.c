@@ -38,34 +38,41 @@ void log_line(const char *format, ...)
 
 /* ---- places ---- */
 
-static gboolean on_laid_out(GtkWidget *widget, GdkFrameClock *clock, void *user)
+typedef struct place {
+    const char *name;
+    int x;
+    int y;
+} place;
+
+/* It moves with each layout. */
+static gboolean on_frame(GtkWidget *widget, GdkFrameClock *clock, void *user)
 {
-    graphene_rect_t place;
+    place *p = user;
+    graphene_rect_t at;
     GtkNative *native = gtk_widget_get_native(widget);
     double x = 0;
     double y = 0;
     (void)clock;
-    if (!gtk_widget_compute_bounds(widget, GTK_WIDGET(native), &place) ||
-        place.size.width < 1) {
+    if (!gtk_widget_compute_bounds(widget, GTK_WIDGET(native), &at)) {
         return G_SOURCE_CONTINUE;
     }
     gtk_native_get_surface_transform(native, &x, &y);
-    log_line("place %s %d %d", (const char *)user,
-             (int)(x + place.origin.x + place.size.width / 2),
-             (int)(y + place.origin.y + place.size.height / 2));
-    return G_SOURCE_REMOVE;
-}
-
-static void on_mapped(GtkWidget *widget, void *user)
-{
-    gtk_widget_add_tick_callback(widget, on_laid_out, user, NULL);
+    x += (double)(at.origin.x + at.size.width / 2);
+    y += (double)(at.origin.y + at.size.height / 2);
+    if (p->x != (int)x || p->y != (int)y) {
+        p->x = (int)x;
+        p->y = (int)y;
+        log_line("place %s %d %d", p->name, p->x, p->y);
+    }
+    return G_SOURCE_CONTINUE;
 }
 
 void log_place(const char *name, GtkWidget *widget)
 {
     if (enabled) {
-        g_signal_connect(widget, "map", G_CALLBACK(on_mapped),
-                         (void *)g_intern_string(name));
+        place *p = g_new0(place, 1);
+        p->name = g_intern_string(name);
+        gtk_widget_add_tick_callback(widget, on_frame, p, g_free);
     }
 }
 

@@ -34,7 +34,10 @@ static const GOptionEntry entries[] = {
 
 static void on_startup(GApplication *application, void *user)
 {
+    static const char *const close_keys[] = {"<Control>w", NULL};
     (void)user;
+    gtk_application_set_accels_for_action(GTK_APPLICATION(application),
+                                          "window.close", close_keys);
     tenon_status status = tenon_gio_attach(application, &reactor, NULL);
     if (status < 0) {
         g_error("no reactor: %s", tenon_status_text(status));

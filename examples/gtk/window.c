@@ -179,6 +179,7 @@ static void on_send(GtkWidget *widget, window *self)
         g_free(own);
     }
     gtk_editable_set_text(GTK_EDITABLE(self->entry), "");
+    gtk_widget_grab_focus(self->entry);
 }
 
 static void on_invite(GtkWidget *button, window *self)
@@ -401,6 +402,7 @@ static void style(GtkWidget *widget)
     GtkCssProvider *css = gtk_css_provider_new();
     gtk_css_provider_load_from_data(css,
                                     ".page { padding: 12px; }"
+                                    ".lines { padding: 6px 0; }"
                                     ".lines row { padding: 3px 10px; }"
                                     ".lines row:hover { background: none; }",
                                     -1);
