@@ -357,12 +357,13 @@ static tenon_status close_with_hooks(tenon_reactor *r)
         tenon__report_status(r, "shutdown", r->name, r, status);
     }
     continue_soon(r);
-    bool native = r->kind == TENON__NATIVE;
-    if (native) {
+    if (r->kind == TENON__NATIVE) {
         wait_for_hooks(r);
     }
+    finish_if_possible(r); /* asking the host may tell that it is gone */
+    status = r->life == TENON__HOOKS ? TENON_PENDING : TENON_OK;
     tenon__unpin(r);
-    return native ? TENON_OK : TENON_PENDING;
+    return status;
 }
 
 tenon_status tenon_reactor_close(tenon_reactor *r)

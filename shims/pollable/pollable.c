@@ -9,7 +9,7 @@
 #include <string.h>
 #include <tenon/timer.h>
 
-enum { BOTH = TENON_READ | TENON_WRITE };
+static const uint32_t BOTH = TENON_READ | TENON_WRITE;
 
 typedef struct entry {
     tenon_watch watch; /* first: what tenon_watch_find finds is the entry */
@@ -29,6 +29,12 @@ struct tenon_pollable {
     uint64_t removals;
     uint32_t depth; /* callbacks on the stack, and 1 until it is freed */
 };
+
+/* Changes nothing, and so only tells whether this thread may. */
+static tenon_status check(tenon_pollable *p)
+{
+    return p->reactor ? tenon_timer_set_daemon(&p->timer, false) : TENON_CLOSED;
+}
 
 static void unpin(tenon_pollable *p)
 {
@@ -91,8 +97,7 @@ static void on_timeout(tenon_timer *timer, void *user)
 static tenon_status on_shutdown(tenon_reactor *reactor, tenon_shutdown *hook,
                                 void *user)
 {
-    (void)reactor;
-    (void)hook;
+    (void)reactor, (void)hook;
     tenon_pollable *p = user;
     detach(p);
     if (p->ops.closed) {
@@ -111,11 +116,9 @@ tenon_status tenon_pollable_new(tenon_reactor *reactor,
     }
     tenon_pollable *p =
         tenon_block_new(tenon_reactor_allocator(reactor), sizeof *p);
-    if (!p) {
-        return TENON_NO_MEMORY;
-    }
     tenon_status status =
-        tenon_reactor_on_shutdown(reactor, &p->hook, on_shutdown, p);
+        p ? tenon_reactor_on_shutdown(reactor, &p->hook, on_shutdown, p)
+          : TENON_NO_MEMORY;
     if (status < 0) {
         tenon_block_free(p);
         return status;
@@ -133,7 +136,7 @@ tenon_status tenon_pollable_new(tenon_reactor *reactor,
 
 void tenon_pollable_free(tenon_pollable *p)
 {
-    if (p) {
+    if (p && check(p) != TENON_WRONG_THREAD) {
         tenon_shutdown_remove(p->reactor ? &p->hook : NULL);
         detach(p);
         unpin(p);
@@ -146,6 +149,8 @@ static tenon_status add(tenon_pollable *p, int fd, uint32_t events)
     if (!e) {
         return TENON_NO_MEMORY;
     }
+    *e = (entry){
+        .next = p->entries, .at = &p->entries, .fd = fd, .events = events};
     tenon_watch_init(&e->watch, p->reactor, fd);
     tenon_watch_set_name(&e->watch, p->ops.name);
     tenon_status status = tenon_watch_start(&e->watch, events, on_ready, p);
@@ -153,10 +158,6 @@ static tenon_status add(tenon_pollable *p, int fd, uint32_t events)
         tenon_block_free(e);
         return status;
     }
-    e->fd = fd;
-    e->events = events;
-    e->at = &p->entries;
-    e->next = p->entries;
     if (e->next) {
         e->next->at = &e->next;
     }
@@ -166,21 +167,17 @@ static tenon_status add(tenon_pollable *p, int fd, uint32_t events)
 
 tenon_status tenon_pollable_set(tenon_pollable *p, int fd, uint32_t events)
 {
-    if (events & ~(uint32_t)BOTH) {
-        return TENON_INVALID;
-    }
+    tenon_status status = events & ~BOTH ? TENON_INVALID : check(p);
     entry *e = (entry *)tenon_watch_find(p->reactor, fd, on_ready, p);
-    if (e && events == 0) {
+    if (status < 0 || !e) {
+        return status < 0 || !events ? status : add(p, fd, events);
+    }
+    if (events == 0) {
         remove_entry(p, e);
+    } else if (events != e->events) {
+        status = tenon_watch_start(&e->watch, events, on_ready, p);
+        e->events = status < 0 ? e->events : events;
     }
-    if (events == 0 || (e && e->events == events)) {
-        return TENON_OK;
-    }
-    if (!p->reactor || !e) {
-        return p->reactor ? add(p, fd, events) : TENON_CLOSED;
-    }
-    tenon_status status = tenon_watch_start(&e->watch, events, on_ready, p);
-    e->events = status < 0 ? e->events : events;
     return status;
 }
 
@@ -192,9 +189,10 @@ uint32_t tenon_pollable_get(const tenon_pollable *p, int fd)
 
 tenon_status tenon_pollable_set_timeout(tenon_pollable *p, int64_t delay_ns)
 {
-    if (delay_ns == TENON_FOREVER || !p->reactor) {
+    tenon_status status = check(p);
+    if (status < 0 || delay_ns == TENON_FOREVER) {
         (void)tenon_timer_stop(&p->timer);
-        return p->reactor ? TENON_OK : TENON_CLOSED;
+        return status;
     }
     return p->ops.timeout && delay_ns >= 0
                ? tenon_timer_start(&p->timer, delay_ns, on_timeout, p)

@@ -24,10 +24,11 @@
 #include <tenon/reactor.h>
 #include <tenon/watch.h>
 
+/** A library, plugged in; opaque. */
 typedef struct tenon_pollable tenon_pollable;
 
-/** What the library is told. Never called inside a tenon_pollable_* call but
- *  `closed`; from any of them every call is legal, tenon_pollable_free too. */
+/** What the library is told, never inside a tenon_pollable_* call. From any of
+ *  them every call is legal, tenon_pollable_free too. */
 typedef struct tenon_pollable_ops {
     uint32_t size;    /**< sizeof(tenon_pollable_ops) */
     uint32_t flags;   /**< enum tenon_pollable_flag */
@@ -63,13 +64,15 @@ TENON_CHECKED TENON_API tenon_status
 tenon_pollable_new(tenon_reactor *reactor, const tenon_pollable_ops *ops,
                    void *self, tenon_pollable **out);
 /** Watches nothing any more and calls nothing any more; legal from its own
- *  callbacks. NULL is legal. */
+ *  callbacks, and after the reactor's end. NULL is legal. From a thread that
+ *  is not the reactor's it does nothing. */
 TENON_API void tenon_pollable_free(tenon_pollable *pollable);
 
 /** Watches `fd` for `events` (TENON_READ, TENON_WRITE), in place of what was
  *  asked before; 0 forgets it. Cheap when nothing changes. Where there may be
  *  another socket behind the same number, set 0 first.
- *  Errors: as tenon_watch_start; the descriptor is then as it was before. */
+ *  Errors: as tenon_watch_start; the descriptor is then as it was before.
+ *  TENON_CLOSED after the reactor's end. */
 TENON_API tenon_status tenon_pollable_set(tenon_pollable *pollable, int fd,
                                           uint32_t events);
 /** What is asked for `fd` now; 0 if it is not watched. */
@@ -78,7 +81,7 @@ TENON_API uint32_t tenon_pollable_get(const tenon_pollable *pollable, int fd);
 /** Calls `timeout` once, no earlier than `delay_ns` from now, in place of what
  *  was set before; 0 means the next turn, TENON_FOREVER never.
  *  Errors: TENON_INVALID (no `timeout` in ops, below 0), TENON_CLOSED,
- *  TENON_NO_MEMORY. */
+ *  TENON_NO_MEMORY, TENON_WRONG_THREAD, TENON_FORKED. */
 TENON_API tenon_status tenon_pollable_set_timeout(tenon_pollable *pollable,
                                                   int64_t delay_ns);
 
