@@ -123,7 +123,7 @@ tenon_status fetcher_new(tenon_reactor *reactor, const char *folder,
                          fetcher **out)
 {
     fetcher *self = g_new0(fetcher, 1);
-    tenon_status status = tenon_curl_new(reactor, NULL, &self->curl);
+    tenon_status status = tenon_curl_new(reactor, &self->curl);
     if (status < 0) {
         g_free(self);
         return status;

@@ -11,19 +11,34 @@ struct lines {
     GtkWidget *scrolled;
     GtkWidget *list;
     GtkAdjustment *position;
+    GtkWidget *last;
+    guint last_place; /* its tick callback, for the log; 0: none */
     int count;
     bool follow;
+    bool moving; /* before the next layout */
 };
 
 /* ---- following the end ---- */
 
+static gboolean move_to_end(GtkWidget *list, GdkFrameClock *clock, void *user)
+{
+    lines *self = user;
+    (void)list;
+    (void)clock;
+    self->moving = false;
+    gtk_adjustment_set_value(self->position,
+                             gtk_adjustment_get_upper(self->position));
+    return G_SOURCE_REMOVE;
+}
+
+/* Called in the middle of a layout, in which moving would be forgotten. */
 static void on_grown(GtkAdjustment *position, void *user)
 {
-    const lines *self = user;
-    if (self->follow) {
-        gtk_adjustment_set_value(position,
-                                 gtk_adjustment_get_upper(position) -
-                                     gtk_adjustment_get_page_size(position));
+    lines *self = user;
+    (void)position;
+    if (self->follow && !self->moving) {
+        self->moving = true;
+        gtk_widget_add_tick_callback(self->list, move_to_end, self, NULL);
     }
 }
 
@@ -33,7 +48,7 @@ static void on_moved(GtkAdjustment *position, void *user)
     bool at_end = gtk_adjustment_get_value(position) +
                       gtk_adjustment_get_page_size(position) >=
                   gtk_adjustment_get_upper(position) - NEAR_THE_END;
-    if (at_end != self->follow) {
+    if (at_end != self->follow && !self->moving) {
         self->follow = at_end;
         log_line("follow %d", at_end);
     }
@@ -113,8 +128,14 @@ GtkWidget *lines_widget(lines *self)
 void lines_add(lines *self, const char *text)
 {
     char *valid = g_utf8_make_valid(text, -1);
-    gtk_list_box_append(GTK_LIST_BOX(self->list), row_new(valid));
+    GtkWidget *row = row_new(valid);
+    gtk_list_box_append(GTK_LIST_BOX(self->list), row);
     g_free(valid);
+    if (self->last_place != 0) {
+        gtk_widget_remove_tick_callback(self->last, self->last_place);
+    }
+    self->last = row;
+    self->last_place = log_place("last", row);
     if (++self->count > LINES_MAX) {
         GtkListBoxRow *first =
             gtk_list_box_get_row_at_index(GTK_LIST_BOX(self->list), 0);

@@ -67,13 +67,14 @@ static gboolean on_frame(GtkWidget *widget, GdkFrameClock *clock, void *user)
     return G_SOURCE_CONTINUE;
 }
 
-void log_place(const char *name, GtkWidget *widget)
+guint log_place(const char *name, GtkWidget *widget)
 {
-    if (enabled) {
-        place *p = g_new0(place, 1);
-        p->name = g_intern_string(name);
-        gtk_widget_add_tick_callback(widget, on_frame, p, g_free);
+    if (!enabled) {
+        return 0;
     }
+    place *p = g_new0(place, 1);
+    p->name = g_intern_string(name);
+    return gtk_widget_add_tick_callback(widget, on_frame, p, g_free);
 }
 
 /* ---- frames ---- */

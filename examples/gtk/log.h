@@ -11,8 +11,9 @@
 
 void log_enable(void);
 void log_line(const char *format, ...) G_GNUC_PRINTF(1, 2);
-/* "place NAME X Y": the middle of a widget in its window, when that changes. */
-void log_place(const char *name, GtkWidget *widget);
+/* "place NAME X Y": the middle of a widget in its window, when that changes, until
+ * its tick callback, the result, is removed. */
+guint log_place(const char *name, GtkWidget *widget);
 /* "frames COUNT MEDIAN_US", once a second. */
 void log_frames(GtkWidget *widget);
 

@@ -35,10 +35,15 @@ static const GOptionEntry entries[] = {
 static void on_startup(GApplication *application, void *user)
 {
     static const char *const close_keys[] = {"<Control>w", NULL};
+    /* A callback that shows a dialog is as slow as its user. */
+    const tenon_reactor_options inner = {.size = sizeof inner,
+                                         .slow_callback_ns = -1};
+    const tenon_glib_options options = {.size = sizeof options,
+                                        .reactor = &inner};
     (void)user;
     gtk_application_set_accels_for_action(GTK_APPLICATION(application),
                                           "window.close", close_keys);
-    tenon_status status = tenon_gio_attach(application, &reactor, NULL);
+    tenon_status status = tenon_gio_attach(application, &reactor, &options);
     if (status < 0) {
         g_error("no reactor: %s", tenon_status_text(status));
     }

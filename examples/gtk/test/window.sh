@@ -59,6 +59,14 @@ while [ $i -lt 40 ]; do
   i=$((i + 1))
 done
 says 'line ben: line 39'
+echo 'the last one' >&3
+says 'line ben: the last one'
+bottom=$(($(place entry | cut -d' ' -f2) - 25))
+shown=9999
+until [ "$shown" -lt $bottom ] && [ "$shown" -gt $((bottom - 40)) ]; do
+  shown=$(place last | cut -d' ' -f2)
+  sleep 0.02
+done
 if grep -q '^follow 0' "$dir/log"; then fail 'it does not show the end'; fi
 at=$(place lines)
 # shellcheck disable=SC2086
