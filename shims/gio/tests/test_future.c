@@ -313,6 +313,30 @@ START_TEST(what_came_first_counts)
 }
 END_TEST
 
+static void cancel_now(void *cancellable)
+{
+    g_cancellable_cancel(cancellable);
+}
+
+/* It asks for the end in the turn in which that comes by itself. */
+START_TEST(cancelled_just_before_the_end)
+{
+    rig_answer answer = {0};
+    int64_t number = 0;
+    GCancellable *cancellable = g_cancellable_new();
+    tenon_future *future = rig_future();
+    tenon_gio_future_async(future, cancellable, rig_told, &answer);
+    ck_assert_int_eq(tenon_future_resolve_int(future, 3), 0);
+    ck_assert_int_eq(tenon_call_soon(rig_reactor, cancel_now, cancellable), 0);
+    rig_run(&answer.told);
+    rig_settle();
+    ck_assert(tenon_gio_future_finish_int(answer.result, &number, NULL));
+    g_object_unref(answer.result);
+    g_object_unref(cancellable);
+    tenon_future_unref(future);
+}
+END_TEST
+
 static void *cancel_it(void *cancellable)
 {
     g_cancellable_cancel(cancellable);
@@ -696,6 +720,7 @@ int main(void)
         a_cancelled_future_says_why,
         a_future_may_end_otherwise_though_cancelled,
         what_came_first_counts,
+        cancelled_just_before_the_end,
         cancelled_by_another_thread,
         the_reactor_ends_inside_of_the_handler,
         it_ends_in_a_loop_inside_of_the_handler,
