@@ -8,6 +8,7 @@
 # of its frames.
 . "$(dirname -- "$0")/screen.sh"
 
+# shellcheck disable=SC3045 # dash and bash have it
 ulimit -n 4096 2>/dev/null || {
   echo 'not so many descriptors'
   exit 77

@@ -90,7 +90,8 @@ picture() {
     import -window root -depth 8 +dither -colors 64 "$TENON_PICTURES/$1.png"
 }
 
-# host PROGRAM: the window is there, and in its own chat, at $at.
+# host PROGRAM: the window is there, and in its own chat, at $address.
+# shellcheck disable=SC2034 # by those who source this
 host() {
   "$1" --host tcp:127.0.0.1:0 --name anna --folder "$dir" --log \
     >"$dir/log" 2>"$dir/err" &
