@@ -341,8 +341,7 @@ START_TEST(a_timeout)
         fetch_easy(&t, easy, NULL);
         peer_take_request(&p);
         require_failure(&t, TENON_TIMED_OUT, CURLE_OPERATION_TIMEDOUT);
-        ck_assert_int_ge(harness_clock_ns() - start_ns,
-                         60 * TENON_MILLISECOND);
+        ck_assert_int_ge(harness_clock_ns() - start_ns, 60 * TENON_MILLISECOND);
         PUMP_UNTIL(peer_is_left(&p));
         peer_close(&p);
         web_close();
