@@ -19,11 +19,13 @@ struct tenon_curl_driver {
     bool ended;  /* the reactor has */
 };
 
-/* Without a reactor there is nothing to refuse: libcurl takes a refusal for
- * the end of all transfers. */
-static int answer(const tenon_curl_driver *d, tenon_status status)
+/* libcurl may not be told: 7.88 crashes when a hook returns -1. */
+static int answer(const tenon_curl_driver *d, CURL *easy, tenon_status status)
 {
-    return status < 0 && !d->ended ? -1 : 0;
+    if (status < 0 && !d->ended && d->hooks.refused) {
+        d->hooks.refused(d->hooks.self, easy, status);
+    }
+    return 0;
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user,
@@ -32,13 +34,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user,
     tenon_curl_driver *d = user;
     uint32_t events = (what & CURL_POLL_IN ? TENON_READ : 0) |
                       (what & CURL_POLL_OUT ? TENON_WRITE : 0);
-    (void)easy;
     if (!known) { /* the number may have been another socket's */
         (void)tenon_pollable_set(d->pollable, fd, 0);
         (void)curl_multi_assign(d->hooks.multi, fd, d);
     }
     events = what == CURL_POLL_REMOVE ? 0 : events;
-    return answer(d, tenon_pollable_set(d->pollable, fd, events));
+    return answer(d, easy, tenon_pollable_set(d->pollable, fd, events));
 }
 
 static int on_timer(CURLM *multi, long delay_ms, void *user)
@@ -48,7 +49,7 @@ static int on_timer(CURLM *multi, long delay_ms, void *user)
         delay_ms < 0 ? TENON_FOREVER : delay_ms * TENON_MILLISECOND;
     (void)multi;
     delay_ns = d->woken ? 0 : delay_ns;
-    return answer(d, tenon_pollable_set_timeout(d->pollable, delay_ns));
+    return answer(d, NULL, tenon_pollable_set_timeout(d->pollable, delay_ns));
 }
 
 static void tell(tenon_curl_driver *d)
@@ -76,17 +77,13 @@ static void act(tenon_curl_driver *d, int fd, int events)
     d->woken = false;
     CURLMcode code =
         curl_multi_socket_action(d->hooks.multi, fd, events, &left);
-    if (code == CURLM_ABORTED_BY_CALLBACK) {
-        /* It gives up after a refusal: have it tell everybody. */
-        (void)curl_multi_perform(d->hooks.multi, &left);
-    }
     tell(d);
     d->busy = false;
     if (!d->pollable) {
         tenon_block_free(d);
     } else if (d->missed || code == CURLM_RECURSIVE_API_CALL) {
         d->missed = false;
-        tenon_curl_wake(d);
+        (void)tenon_curl_wake(d);
     }
 }
 
@@ -200,8 +197,8 @@ tenon_status tenon_curl_attach(tenon_reactor *reactor,
 tenon_status tenon_curl_detach(tenon_curl_driver *d)
 {
     CURLM *multi = d ? d->hooks.multi : NULL;
-    if (!multi) {
-        return TENON_OK;
+    if (!d || tenon_curl_wake(d) == TENON_WRONG_THREAD) {
+        return d ? TENON_WRONG_THREAD : TENON_OK;
     }
     if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, NULL) != CURLM_OK) {
         return TENON_BUSY;
@@ -215,8 +212,9 @@ tenon_status tenon_curl_detach(tenon_curl_driver *d)
     return TENON_OK;
 }
 
-void tenon_curl_wake(tenon_curl_driver *d)
+tenon_status tenon_curl_wake(tenon_curl_driver *d)
 {
-    d->woken = true;
-    (void)tenon_pollable_set_timeout(d->pollable, 0);
+    tenon_status status = tenon_pollable_set_timeout(d->pollable, 0);
+    d->woken |= status == TENON_OK;
+    return status;
 }

@@ -135,7 +135,7 @@ static tenon_status on_cancel(tenon_future *future, void *user)
     (void)future;
     f->future = NULL;
     move(f, &f->curl->todo);
-    tenon_curl_wake(f->curl->driver);
+    (void)tenon_curl_wake(f->curl->driver);
     return TENON_OK;
 }
 
@@ -184,6 +184,19 @@ static void on_idle(void *self)
             tenon_block_free(c);
         }
     }
+}
+
+static void on_refused(void *self, CURL *easy, tenon_status status)
+{
+    tenon_curl *c = self;
+    for (fetch *f = c->running.next, *next; f != &c->running; f = next) {
+        next = f->next;
+        if (!easy || f->result.easy == easy) {
+            f->why = status;
+            move(f, &c->todo);
+        }
+    }
+    (void)tenon_curl_wake(c->driver);
 }
 
 static void on_done(void *self, CURL *easy, CURLcode code)
@@ -236,7 +249,8 @@ tenon_status tenon_curl_new(tenon_reactor *reactor, tenon_curl **out)
                                   .self = c,
                                   .done = on_done,
                                   .idle = on_idle,
-                                  .closed = on_closed};
+                                  .closed = on_closed,
+                                  .refused = on_refused};
         status = tenon_curl_attach(reactor, &hooks, &c->driver);
     }
     if (status < 0) {
@@ -250,11 +264,11 @@ tenon_status tenon_curl_new(tenon_reactor *reactor, tenon_curl **out)
 
 void tenon_curl_free(tenon_curl *c)
 {
-    if (c && c->driver) {
+    if (!c || !c->driver) {
+        tenon_block_free(c);
+    } else if (tenon_curl_wake(c->driver) != TENON_WRONG_THREAD) {
         c->freed = true;
         on_closed(c);
-    } else {
-        tenon_block_free(c);
     }
 }
 
@@ -276,9 +290,13 @@ tenon_status tenon_curl_fetch(tenon_curl *c, CURL *easy,
     }
     tenon_status status = tenon_future_new(c->reactor, &f->future);
     if (status == TENON_OK) {
+        status = tenon_curl_wake(c->driver);
+    }
+    if (status == TENON_OK) {
         status = tenon_future_set_canceller(f->future, on_cancel, f);
     }
     if (status < 0) {
+        tenon_future_unref(f->future);
         tenon_block_free(f);
         return status;
     }
@@ -291,7 +309,6 @@ tenon_status tenon_curl_fetch(tenon_curl *c, CURL *easy,
     f->curl = c;
     f->next = f->prev = f;
     move(f, &c->todo);
-    tenon_curl_wake(c->driver);
     *out = f->future;
     return TENON_OK;
 }

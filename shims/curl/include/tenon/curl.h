@@ -71,6 +71,10 @@ typedef struct tenon_curl_hooks {
      *  come from inside of libcurl, in which case `idle` is called after. May
      *  be NULL. */
     void (*closed)(void *self);
+    /** A descriptor of `easy` could not be watched, or (NULL) no time be set:
+     *  it stands still, or all do, until they are taken out. Inside of libcurl,
+     *  so wait for `idle`. May be NULL. */
+    void (*refused)(void *self, CURL *easy, tenon_status status);
 } tenon_curl_hooks;
 
 TENON_BEGIN
@@ -115,8 +119,7 @@ TENON_API tenon_error *tenon_curl_error(CURL *easy, CURLcode code,
                                         const char *message);
 
 /** Drives a multi handle of the program's: curl_multi_add_handle is all that
- *  it takes then. Sets its socket and timer functions. When a descriptor
- *  cannot be watched, libcurl is told so, and gives up all of its transfers.
+ *  it takes then. Sets its socket and timer functions.
  *  Ownership: the caller's, until tenon_curl_detach; the reactor may end
  *  first. `hooks` are copied.
  *  Errors: TENON_BUSY inside of libcurl; as tenon_pollable_new. */
@@ -127,8 +130,9 @@ tenon_curl_attach(tenon_reactor *reactor, const tenon_curl_hooks *hooks,
  *  Errors: TENON_BUSY inside of libcurl, with nothing done: wait for `idle`. */
 TENON_CHECKED TENON_API tenon_status
 tenon_curl_detach(tenon_curl_driver *driver);
-/** Has `idle` called in the next turn. */
-TENON_API void tenon_curl_wake(tenon_curl_driver *driver);
+/** Has `idle` called in the next turn.
+ *  Errors: TENON_CLOSED, TENON_NO_MEMORY, TENON_WRONG_THREAD, TENON_FORKED. */
+TENON_API tenon_status tenon_curl_wake(tenon_curl_driver *driver);
 
 TENON_END
 
