@@ -93,6 +93,7 @@ picture() {
 # host PROGRAM: the window is there, and in its own chat, at $address.
 # shellcheck disable=SC2034 # by those who source this
 host() {
+  : >"$dir/log"
   "$1" --host tcp:127.0.0.1:0 --name anna --folder "$dir" --log \
     >"$dir/log" 2>"$dir/err" &
   window=$!
