@@ -129,6 +129,9 @@ int bench_echo_main(const bench_options *options);
 /* pairs.c */
 int bench_pairs_main(const bench_options *options);
 
+/* curl.c */
+int bench_curl_main(const bench_options *options);
+
 /* timers.c */
 int bench_timers_main(const bench_options *options);
 

@@ -5,6 +5,7 @@
 # bench/run.sh BUILD_DIR [--quick] [--pairs N] [--all] [--json] [ROW]
 # The table of ratios, native against tenon. ROW is part of a row's name, as
 # "gio" or "k=1". The work is done by `tenon-bench pairs`; this finds it.
+# With "curl" for ROW it is `tenon-bench curl`: transfers by libcurl.
 set -eu
 
 if [ $# -lt 1 ]; then
@@ -13,10 +14,15 @@ if [ $# -lt 1 ]; then
 fi
 build=$1
 shift
+bench=pairs
+if [ "${1:-}" = curl ]; then
+    bench=curl
+    shift
+fi
 for program in "$build/bench/tenon-bench" "$build/bin/tenon-bench" \
     "$build/tenon-bench"; do
     if [ -x "$program" ]; then
-        exec "$program" pairs "$@"
+        exec "$program" "$bench" "$@"
     fi
 done
 echo "bench/run.sh: no tenon-bench in $build" >&2

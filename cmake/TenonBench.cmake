@@ -26,6 +26,11 @@ foreach(name IN LISTS adapters)
   list(APPEND TENON_BENCH_HAS TENON_HAVE_TENON_${id})
 endforeach()
 
+if(TARGET tenon-curl)
+  list(PREPEND TENON_BENCH_LIBS tenon-curl)
+  list(APPEND TENON_BENCH_HAS TENON_HAVE_SHIM_CURL)
+endif()
+
 if(EXISTS "${tenon_SOURCE_DIR}/bench/CMakeLists.txt")
   add_subdirectory("${tenon_SOURCE_DIR}/bench" "${tenon_BINARY_DIR}/bench")
   return()
