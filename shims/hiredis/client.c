@@ -63,6 +63,13 @@ tenon_error *tenon__redis_why(tenon_redis *c)
     return c->error;
 }
 
+void tenon__redis_fail(tenon_redis *c, tenon_future *future)
+{
+    if (c->reactor) {
+        tenon_future_try_fail(future, tenon__redis_why(c));
+    }
+}
+
 static void blame(tenon_redis *c, tenon_status status, const char *message)
 {
     if (!c->error) {
@@ -111,15 +118,17 @@ static void end(tenon_redis *c)
     tenon__redis_channels_end(c, true);
 }
 
+/* Futures are failed by the reactor's end itself; the context, which hears
+ * nothing any more, goes with the client. */
 static tenon_status on_shutdown(tenon_reactor *reactor, tenon_shutdown *hook,
                                 void *user)
 {
     tenon_redis *c = user;
     (void)reactor, (void)hook;
-    c->refs++;
-    end(c);
+    c->state = TENON__REDIS_CLOSED;
+    (void)tenon_timer_stop(&c->timer);
+    (void)tenon_timer_stop(&c->limit);
     c->reactor = NULL;
-    release(c);
     return TENON_OK;
 }
 

@@ -80,6 +80,8 @@ struct tenon_redis {
 
 /* Why the connection ends; borrowed. Not to be asked while it does not. */
 tenon_error *tenon__redis_why(tenon_redis *client);
+/* Fails it for that reason. When the reactor has ended, so has the future. */
+void tenon__redis_fail(tenon_redis *client, tenon_future *future);
 tenon_error *tenon__redis_error(tenon_status status, const char *message);
 tenon_status tenon__redis_check(tenon_redis *client);
 

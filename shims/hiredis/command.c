@@ -69,7 +69,7 @@ static void on_reply(redisAsyncContext *context, void *reply, void *user)
     command *n = user;
     (void)context;
     if (!reply) {
-        tenon_future_try_fail(n->future, tenon__redis_why(n->client));
+        tenon__redis_fail(n->client, n->future);
     } else if (!tenon_future_is_done(n->future)) {
         complete(n, reply);
     }
@@ -109,7 +109,7 @@ void tenon__redis_commands_fail(tenon_redis *c)
     command *next;
     for (command *n = c->first; n; n = next) {
         next = n->next;
-        tenon_future_try_fail(n->future, tenon__redis_why(c));
+        tenon__redis_fail(c, n->future);
         if (n->text) {
             forget(n);
         }

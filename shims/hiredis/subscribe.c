@@ -94,7 +94,7 @@ void tenon__redis_channels_end(tenon_redis *c, bool all)
     for (channel *s = c->channels; s; s = next) {
         next = s->next;
         if (s->future) {
-            tenon_future_try_fail(s->future, tenon__redis_why(c));
+            tenon__redis_fail(c, s->future);
             tenon_future_unref(s->future);
             s->future = NULL;
         }
