@@ -23,51 +23,8 @@ typedef struct joint {
     void *user;
     bool handling; /* one of its handlers is on the stack */
     bool writing;  /* and has not told yet whether anything is left */
-    bool postponed;
+    bool due;      /* the write of the next turn is asked for */
 } joint;
-
-static void handle(joint *j, void (*handler)(redisAsyncContext *context))
-{
-    j->handling = true;
-    handler(j->context);
-    j->handling = false;
-    if (!j->context) {
-        tenon_block_free(j);
-    } else if (j->postponed) {
-        j->postponed = false;
-        (void)tenon_pollable_set_timeout(j->pollable, 0);
-    }
-}
-
-static void on_ready(void *self, tenon_pollable *pollable, int fd,
-                     uint32_t events)
-{
-    joint *j = self;
-    (void)pollable, (void)fd;
-    j->writing = events == TENON_WRITE;
-    handle(j, j->writing ? redisAsyncHandleWrite : redisAsyncHandleRead);
-}
-
-/* Time to write. A loop that a reply's callback runs must not come back into
- * the context. */
-static void on_timeout(void *self, tenon_pollable *pollable)
-{
-    joint *j = self;
-    (void)pollable;
-    j->postponed = j->handling;
-    if (!j->handling) {
-        j->writing = true;
-        handle(j, redisAsyncHandleWrite);
-    }
-}
-
-static const tenon_pollable_ops ops = {
-    .size = sizeof ops,
-    .flags = TENON_POLLABLE_SPLIT,
-    .name = "redis",
-    .ready = on_ready,
-    .timeout = on_timeout,
-};
 
 static uint32_t wanted(const joint *j)
 {
@@ -84,6 +41,52 @@ static void want(joint *j, uint32_t events)
     }
 }
 
+static void handle(joint *j, void (*handler)(redisAsyncContext *context))
+{
+    j->handling = true;
+    handler(j->context);
+    j->handling = false;
+    if (!j->context) {
+        tenon_block_free(j);
+    }
+}
+
+static void on_ready(void *self, tenon_pollable *pollable, int fd,
+                     uint32_t events)
+{
+    joint *j = self;
+    if (j->handling) {
+        /* In a loop run by a callback of a write that failed: it ends here. */
+        (void)tenon_pollable_set(pollable, fd, 0);
+        return;
+    }
+    j->writing = events == TENON_WRITE;
+    handle(j, j->writing ? redisAsyncHandleWrite : redisAsyncHandleRead);
+}
+
+/* Time to write. A loop that a reply's callback runs must not come back into
+ * the context. */
+static void on_timeout(void *self, tenon_pollable *pollable)
+{
+    joint *j = self;
+    (void)pollable;
+    j->due = false;
+    if (j->handling) {
+        want(j, wanted(j) | TENON_WRITE); /* which waits for its return */
+    } else {
+        j->writing = true;
+        handle(j, redisAsyncHandleWrite);
+    }
+}
+
+static const tenon_pollable_ops ops = {
+    .size = sizeof ops,
+    .flags = TENON_POLLABLE_SPLIT,
+    .name = "redis",
+    .ready = on_ready,
+    .timeout = on_timeout,
+};
+
 static void add_read(void *self)
 {
     want(self, wanted(self) | TENON_READ);
@@ -97,11 +100,16 @@ static void del_read(void *self)
 static void add_write(void *self)
 {
     joint *j = self;
+    if (j->due) {
+        return;
+    }
     bool left_over = j->writing || !(j->context->c.flags & REDIS_CONNECTED);
     j->writing = false;
     if (left_over || (wanted(j) & TENON_WRITE) ||
         tenon_pollable_set_timeout(j->pollable, 0) < 0) {
         want(j, wanted(j) | TENON_WRITE);
+    } else {
+        j->due = true;
     }
 }
 

@@ -117,11 +117,15 @@ END_TEST
 START_TEST(attached_after_the_callbacks_are_set)
 {
     if (host_open(_i)) {
-        context = redisAsyncConnect("127.0.0.1", free_port());
+        uint16_t port = 0;
+        int listener = tcp_socket(&port, 8);
+        context = redisAsyncConnect("127.0.0.1", port);
         callbacks(context);
         attach(context);
         PUMP_UNTIL(seen.connects);
-        ck_assert_int_eq(seen.connect_status, REDIS_ERR);
+        ck_assert_int_eq(seen.connect_status, REDIS_OK);
+        redisAsyncFree(context);
+        close(listener);
         host_close();
     }
 }
@@ -348,6 +352,42 @@ START_TEST(a_loop_inside_a_reply)
 }
 END_TEST
 
+static void run_on_failure(redisAsyncContext *c, void *reply, void *user)
+{
+    (void)c, (void)user;
+    ck_assert_ptr_null(reply);
+    seen.nulls++;
+    stage.fixture->nested(stage.loop, 20 * MS);
+}
+
+/* The write fails, and while that is told the descriptor reports, too. */
+START_TEST(a_loop_inside_a_failed_write)
+{
+    if (host_open(_i)) {
+        uint16_t port = 0;
+        int listener = tcp_socket(&port, 8);
+        context = redisAsyncConnect("127.0.0.1", port);
+        attach(context);
+        callbacks(context);
+        int peer = accept_one(listener);
+        PUMP_UNTIL(seen.connects);
+        if (stage.fixture->caps & TENON_FIXTURE_NESTED) {
+            cut(peer);
+            ck_assert_int_eq(
+                redisAsyncCommand(context, run_on_failure, NULL, "PING"),
+                REDIS_OK);
+            PUMP_UNTIL(seen.disconnects);
+            ck_assert_int_eq(seen.nulls, 1);
+        } else {
+            close(peer);
+            PUMP_UNTIL(seen.disconnects);
+        }
+        close(listener);
+        host_close();
+    }
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 START_TEST(refused_contexts)
@@ -405,6 +445,7 @@ int main(void)
     tcase_add_loop_test(tcase, the_reactor_ends_first, 0, hosts);
     tcase_add_loop_test(tcase, the_host_ends_first, 0, hosts);
     tcase_add_loop_test(tcase, a_loop_inside_a_reply, 0, hosts);
+    tcase_add_loop_test(tcase, a_loop_inside_a_failed_write, 0, hosts);
     tcase_add_loop_test(tcase, refused_contexts, 0, hosts);
     tcase_add_loop_test(tcase, out_of_memory, 0, hosts);
     return host_main(tcase);

@@ -131,10 +131,14 @@ START_TEST(a_server_that_never_answers)
         int listener = tcp_socket(&port, 8);
         connect_to(port, 30 * MS);
         int64_t start_ns = harness_clock_ns();
-        tenon_future *future = command("PING");
+        tenon_future *first = command("PING");
         int peer = accept_one(listener);
-        want_failure(future, TENON_TIMED_OUT);
+        host_run_for(10 * MS); /* a limit of its own */
+        tenon_future *second = command("PING");
+        want_failure(first, TENON_TIMED_OUT);
         ck_assert_int_ge(harness_clock_ns() - start_ns, 30 * MS);
+        want_failure(second, TENON_TIMED_OUT);
+        ck_assert_int_ge(harness_clock_ns() - start_ns, 40 * MS);
         ck_assert_int_eq(told.losses, 0);
         tenon_redis_close(client);
         close(peer);
@@ -204,6 +208,47 @@ static void close_it(tenon_redis *c)
     tenon_redis_close(c);
     client = NULL;
 }
+
+static int64_t loss_ns[6];
+
+static void note_loss(tenon_redis *c)
+{
+    (void)c;
+    if (told.losses <= 6) {
+        loss_ns[told.losses - 1] = harness_clock_ns();
+    }
+}
+
+/* 10, 20, 40, 80 and 160 ms; and 10 again after it was connected. */
+START_TEST(pauses_grow_and_begin_anew)
+{
+    if (host_open(_i)) {
+        uint16_t port = free_port();
+        tenon_redis_options options = client_options();
+        options.path = NULL;
+        options.port = port;
+        options.pause_min_ns = 10 * MS;
+        options.pause_max_ns = TENON_SECOND;
+        told.on_loss = note_loss;
+        connect_with(&options);
+        PUMP_UNTIL(told.losses == 5);
+        int listener = tcp_socket(&port, 8);
+        int peer = accept_one(listener);
+        PUMP_UNTIL(told.ups);
+        for (int i = 0; i < 4; i++) {
+            ck_assert_int_ge(loss_ns[i + 1] - loss_ns[i], (10 << i) * MS);
+        }
+        cut(peer);
+        PUMP_UNTIL(told.losses == 6);
+        peer = accept_one(listener);
+        ck_assert_int_lt(harness_clock_ns() - loss_ns[5], 250 * MS);
+        tenon_redis_close(client);
+        close(peer);
+        close(listener);
+        host_close();
+    }
+}
+END_TEST
 
 START_TEST(closed_as_it_comes_up)
 {
@@ -460,6 +505,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_server_that_never_answers, 0, hosts);
     tcase_add_loop_test(tcase, a_reply_that_comes_too_late, 0, hosts);
     tcase_add_loop_test(tcase, the_server_is_restarted, 0, hosts);
+    tcase_add_loop_test(tcase, pauses_grow_and_begin_anew, 0, hosts);
     tcase_add_loop_test(tcase, closed_as_it_comes_up, 0, hosts);
     tcase_add_loop_test(tcase, closed_as_it_is_lost, 0, hosts);
     tcase_add_loop_test(tcase, messages_of_channels_and_patterns, 0, hosts);
