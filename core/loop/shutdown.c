@@ -191,6 +191,9 @@ void tenon__finish(tenon_reactor *r)
     tenon__timers_end(r);
     tenon__periodics_end(r);
     tenon__watches_end(r);
+    if (r->async) {
+        r->async->end_unseen(r);
+    }
     empty(&r->late);
     empty(&r->ending);
     empty(&r->parked);
