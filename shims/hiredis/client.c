@@ -22,54 +22,6 @@
 static void enter(tenon_redis *c, enum tenon__redis_state state,
                   int64_t delay_ns);
 
-/* ---- errors ---- */
-
-tenon_error *tenon__redis_error(tenon_status status, const char *message)
-{
-    tenon_error_options options = {.size = sizeof options,
-                                   .status = status,
-                                   .domain = "redis",
-                                   .message = message};
-    if (status == tenon_status_of_errno(errno)) {
-        options.system_code = errno;
-    }
-    return tenon_error_new(&options);
-}
-
-/* hiredis keeps the text of an errno value alone. The value is still there
- * when this comes first; if it is another one, its text tells. */
-static tenon_status status_of(const redisContext *context)
-{
-    switch (context->err) {
-    case REDIS_ERR_PROTOCOL:
-        return TENON_PROTOCOL;
-    case REDIS_ERR_OOM:
-        return TENON_NO_MEMORY;
-    case REDIS_ERR_IO:
-        return strstr(context->errstr, strerror(errno))
-                   ? tenon_status_of_errno(errno)
-                   : TENON_ABORTED;
-    default:
-        return TENON_ABORTED;
-    }
-}
-
-tenon_error *tenon__redis_why(tenon_redis *c)
-{
-    if (!c->error && c->context) {
-        const redisContext *context = &c->context->c;
-        c->error = tenon__redis_error(status_of(context), context->errstr);
-    }
-    return c->error;
-}
-
-void tenon__redis_fail(tenon_redis *c, tenon_future *future)
-{
-    if (c->reactor) {
-        tenon_future_try_fail(future, tenon__redis_why(c));
-    }
-}
-
 static void blame(tenon_redis *c, tenon_status status, const char *message)
 {
     if (!c->error) {
@@ -188,7 +140,7 @@ static void connect_now(tenon_redis *c)
     redisAsyncContext *context = open_context(c);
     tenon_status status = TENON_NO_MEMORY;
     if (context && context->err) {
-        status = status_of(&context->c);
+        status = tenon__redis_status(&context->c);
     } else if (context) {
         status = tenon__hiredis_attach(c->reactor, context, on_gone, c);
     }
@@ -329,20 +281,24 @@ static void enter(tenon_redis *c, enum tenon__redis_state state,
 
 /* ---- public ---- */
 
-static void take_options(tenon_redis *c, const tenon_redis_options *given)
+static int64_t value_or(int64_t value, int64_t usual)
+{
+    return value ? value : usual;
+}
+
+static void take_options(tenon_redis *c, const tenon_redis_options *given,
+                         const char *name, size_t name_len)
 {
     tenon_redis_options *o = &c->options;
     *o = *given;
+    memcpy(c->name, name, name_len);
     o->commands_max = o->commands_max ? o->commands_max : 65536;
+    o->host = c->name;
+    o->path = o->path ? c->name : NULL;
     o->port = o->port ? o->port : 6379;
-    o->connect_timeout_ns =
-        o->connect_timeout_ns ? o->connect_timeout_ns : 5 * TENON_SECOND;
-    o->pause_min_ns =
-        o->pause_min_ns ? o->pause_min_ns : 50 * TENON_MILLISECOND;
-    o->pause_max_ns = o->pause_max_ns ? o->pause_max_ns : 5 * TENON_SECOND;
-    strcpy(c->names, o->path ? o->path : o->host);
-    o->host = c->names;
-    o->path = o->path ? c->names : NULL;
+    o->connect_timeout_ns = value_or(o->connect_timeout_ns, 5 * TENON_SECOND);
+    o->pause_min_ns = value_or(o->pause_min_ns, 50 * TENON_MILLISECOND);
+    o->pause_max_ns = value_or(o->pause_max_ns, 5 * TENON_SECOND);
 }
 
 tenon_status tenon_redis_connect(tenon_reactor *reactor,
@@ -355,19 +311,21 @@ tenon_status tenon_redis_connect(tenon_reactor *reactor,
             options->size < sizeof given ? options->size : sizeof given;
         memcpy(&given, options, len);
     }
-    given.host = given.host ? given.host : "127.0.0.1";
+    const char *name = given.path   ? given.path
+                       : given.host ? given.host
+                                    : "127.0.0.1";
     if (!reactor || !out || (options && !options->size) ||
         given.connect_timeout_ns < 0 || given.command_timeout_ns < 0 ||
         given.pause_min_ns < 0 || given.pause_max_ns < 0) {
         return TENON_INVALID;
     }
-    size_t name_len = strlen(given.path ? given.path : given.host) + 1;
+    size_t name_len = strlen(name) + 1;
     tenon_redis *c =
         tenon_block_new(tenon_reactor_allocator(reactor), sizeof *c + name_len);
     if (!c) {
         return TENON_NO_MEMORY;
     }
-    take_options(c, &given);
+    take_options(c, &given, name, name_len);
     c->reactor = reactor;
     c->refs = 1;
     c->last = &c->first;

@@ -2,9 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The client, as its files see it: client.c keeps the connection, command.c
- * what is asked of it, subscribe.c what comes unasked; attach.c is the joint
- * below them.
+ * The client, as its files see it: client.c keeps the connection, error.c says
+ * why it ended, command.c is what is asked of it, subscribe.c what comes
+ * unasked; attach.c is the joint below them.
  */
 
 #ifndef TENON_HIREDIS_CLIENT_H
@@ -75,11 +75,12 @@ struct tenon_redis {
     tenon__redis_command *unsent; /* none before it has text */
     tenon__redis_command *timely; /* and all behind it are within their time */
     tenon__redis_channel *channels;
-    char names[]; /* host and path */
+    char name[]; /* host or path */
 };
 
 /* Why the connection ends; borrowed. Not to be asked while it does not. */
 tenon_error *tenon__redis_why(tenon_redis *client);
+tenon_status tenon__redis_status(const redisContext *context);
 /* Fails it for that reason. When the reactor has ended, so has the future. */
 void tenon__redis_fail(tenon_redis *client, tenon_future *future);
 tenon_error *tenon__redis_error(tenon_status status, const char *message);
