@@ -154,22 +154,21 @@ tenon_status tenon_redis_subscribe(tenon_redis *c, tenon_future **out,
     if (s && s->on_message) {
         return TENON_IN_USE;
     }
-    s = s ? s : new_channel(c, given);
-    if (!s) {
-        return TENON_NO_MEMORY;
-    }
-    status = tenon_future_new(c->reactor, &s->future);
-    if (status == TENON_OK && c->state == TENON__REDIS_UP) {
-        status = tell(s, "SUBSCRIBE");
-    }
+    tenon_future *future;
+    status = tenon_future_new(c->reactor, &future);
     if (status < 0) {
-        free_channel(s);
         return status;
     }
+    s = s ? s : new_channel(c, given);
+    if (!s || (c->state == TENON__REDIS_UP && tell(s, "SUBSCRIBE") < 0)) {
+        tenon_future_unref(future);
+        return TENON_NO_MEMORY; /* what hiredis knows of goes as if ended */
+    }
+    s->future = future;
     s->on_message = given->on_message;
     s->user = given->user;
     if (out) {
-        *out = tenon_future_ref(s->future);
+        *out = tenon_future_ref(future);
     }
     return TENON_OK;
 }

@@ -8,7 +8,28 @@
  * ctest: timeout=180
  */
 
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
 #include "server.h"
+
+/* ---- a kernel that says no ---- */
+
+static int refused_fd = -1;
+
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+    __attribute__((visibility("default")));
+
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+    if (fd == refused_fd && op == EPOLL_CTL_MOD) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+/* ---- a program ---- */
 
 static redis_server server;
 static redisAsyncContext *context;
@@ -408,6 +429,27 @@ START_TEST(refused_contexts)
 }
 END_TEST
 
+/* A hook cannot say no; so the connection ends, and that is told. */
+START_TEST(the_kernel_refuses_to_watch)
+{
+    if (begin(_i)) {
+        static char value[8 << 20];
+        memset(value, 'v', sizeof value);
+        command("PING");
+        PUMP_UNTIL(seen.replies == 1);
+        refused_fd = context->c.fd;
+        ck_assert_int_eq(redisAsyncCommand(context, on_reply, NULL, "SET k %b",
+                                           value, sizeof value),
+                         REDIS_OK);
+        PUMP_UNTIL(seen.disconnects);
+        ck_assert_int_eq(seen.disconnect_status, REDIS_ERR);
+        ck_assert_int_eq(seen.nulls, 1);
+        refused_fd = -1;
+        end();
+    }
+}
+END_TEST
+
 START_TEST(out_of_memory)
 {
     if (begin(_i)) {
@@ -447,6 +489,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_loop_inside_a_reply, 0, hosts);
     tcase_add_loop_test(tcase, a_loop_inside_a_failed_write, 0, hosts);
     tcase_add_loop_test(tcase, refused_contexts, 0, hosts);
+    tcase_add_loop_test(tcase, the_kernel_refuses_to_watch, 0, hosts);
     tcase_add_loop_test(tcase, out_of_memory, 0, hosts);
     return host_main(tcase);
 }

@@ -449,6 +449,40 @@ START_TEST(a_loop_inside_a_message)
 }
 END_TEST
 
+/* Twice: a channel that is new, and one whose end is not confirmed yet. */
+START_TEST(subscribing_without_memory)
+{
+    if (begin(_i)) {
+        tenon_future *future = NULL;
+        tenon_redis_subscription one = {.size = sizeof one,
+                                        .channel = "one",
+                                        .on_message = on_message,
+                                        .user = (void *)(uintptr_t) ""};
+        log_text[0] = '\0';
+        PUMP_UNTIL(told.ups);
+        for (int round = 0; round < 2; round++) {
+            tenon_status status = TENON_NO_MEMORY;
+            int failures = 0;
+            for (uint64_t nth = 1; status < 0; nth++) {
+                harness_heap_fail(&stage.guard.heap, nth, 1);
+                status = tenon_redis_subscribe(client, &future, &one);
+                harness_heap_fail(&stage.guard.heap, 0, 0);
+                failures += status == TENON_NO_MEMORY;
+            }
+            ck_assert_int_eq(failures, 2 - round);
+            want_confirmed(future);
+            ck_assert_int_eq(tenon_redis_unsubscribe(client, "one", 0),
+                             TENON_EXISTED);
+        }
+        want_confirmed(subscribe("one", 0));
+        publish("one", "1");
+        PUMP_UNTIL(log_text[0]);
+        ck_assert_str_eq(log_text, ":one=1 ");
+        end();
+    }
+}
+END_TEST
+
 START_TEST(commands_or_subscriptions)
 {
     if (begin(_i)) {
@@ -513,6 +547,7 @@ int main(void)
     tcase_add_loop_test(tcase, subscriptions_come_back, 0, hosts);
     tcase_add_loop_test(tcase, closed_inside_a_message, 0, hosts);
     tcase_add_loop_test(tcase, a_loop_inside_a_message, 0, hosts);
+    tcase_add_loop_test(tcase, subscribing_without_memory, 0, hosts);
     tcase_add_loop_test(tcase, commands_or_subscriptions, 0, hosts);
     tcase_add_loop_test(tcase, the_reactor_ends_first, 0, hosts);
     return host_main(tcase);
