@@ -132,7 +132,7 @@ void tenon__waiters_forget(tenon_future *f)
 tenon_status tenon_future_on_done(tenon_future *f, tenon_waiter *w,
                                   tenon_done_fn *fn, void *user)
 {
-    tenon_status status = f ? tenon__check(f->reactor) : TENON_INVALID;
+    tenon_status status = tenon__future_check(f);
     if (status < 0 || !w || !fn) {
         return status < 0 ? status : TENON_INVALID;
     }

@@ -130,6 +130,8 @@ typedef struct tenon__async_ops {
     void (*run_waiter)(tenon_reactor *reactor, tenon_node *node);
     /* The reactor ends, and its objects have: fail what is pending. */
     void (*end)(tenon_reactor *reactor, tenon_status status);
+    /* Who waited was told: report the failures that nobody looked at. */
+    void (*end_unseen)(tenon_reactor *reactor);
     void (*dump)(const tenon_reactor *reactor, FILE *file);
 } tenon__async_ops;
 
@@ -176,6 +178,7 @@ struct tenon_reactor {
     tenon_node late;   /* end-of-turn work for this or the next turn */
     tenon_node ending; /* end-of-turn work of this turn */
     tenon_node drops;  /* freed at depth 0 */
+    bool dropping;     /* once closed, by whoever dropped the first of them */
     tenon_node objects;
     tenon_node hooks;
     tenon_node signals;

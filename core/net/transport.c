@@ -191,7 +191,7 @@ void tenon__transport_begin(tenon_transport *t)
 /* R8: ready again and again, and nothing comes of it. */
 static void on_futile(tenon_transport *t)
 {
-    if (++t->futile < FUTILE_MAX) {
+    if (!t->ops->failure || ++t->futile < FUTILE_MAX) {
         return;
     }
     tenon_status status = t->ops->failure(t);

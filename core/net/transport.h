@@ -102,10 +102,11 @@ struct tenon__transport_ops {
     void (*release)(tenon_transport *t, bool reset);
     tenon_status (*address)(const tenon_transport *t, bool peer,
                             tenon_address *out);
-    /* The pending error of the medium, TENON_OK if none. */
-    tenon_status (*failure)(const tenon_transport *t);
     const char *kind;
-    /* These may be NULL. */
+    /* These may be NULL, and shutdown_write. */
+    /* The pending error of the medium, TENON_OK if none. NULL: its reports may
+     * be too many, they cost nothing. */
+    tenon_status (*failure)(const tenon_transport *t);
     int (*fd)(const tenon_transport *t);
     /* As send, with descriptors on the first byte. */
     ssize_t (*send_fds)(tenon_transport *t, const struct iovec *parts,
