@@ -359,11 +359,12 @@ static tenon_status close_with_hooks(tenon_reactor *r)
     if (status < 0) {
         tenon__report_status(r, "shutdown", r->name, r, status);
     }
+    r->deferred = false; /* ask the host again: it may have gone since */
     continue_soon(r);
     if (r->kind == TENON__NATIVE) {
         wait_for_hooks(r);
     }
-    finish_if_possible(r); /* asking the host may tell that it is gone */
+    finish_if_possible(r); /* if that was found */
     status = r->life == TENON__HOOKS ? TENON_PENDING : TENON_OK;
     tenon__unpin(r);
     return status;

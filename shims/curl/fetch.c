@@ -134,25 +134,32 @@ static tenon_status on_cancel(tenon_future *future, void *user)
     fetch *f = user;
     (void)future;
     f->future = NULL;
-    move(f, &f->curl->todo);
-    (void)tenon_curl_wake(f->curl->driver);
+    if (!settle(f, CURLE_OK)) {
+        move(f, &f->curl->todo);
+        (void)tenon_curl_wake(f->curl->driver);
+    }
     return TENON_OK;
 }
 
 /* ---- what the driver calls ---- */
 
-static void begin(fetch *f)
+/* TENON_PENDING inside of libcurl. */
+static tenon_status begin(fetch *f)
 {
     CURL *easy = f->result.easy;
-    CURLMcode code = curl_multi_add_handle(f->curl->multi, easy);
-    if (code == CURLM_ADDED_ALREADY) {
-        f->result.easy = NULL; /* not ours to touch */
+    CURLM *multi = f->curl->multi;
+    move(f, &f->curl->running);
+    CURLMcode code = curl_multi_add_handle(multi, easy);
+    if (f->why < 0) {
+        (void)curl_multi_remove_handle(multi, easy);
+        return f->why; /* on_refused has spoken */
     }
     if (code != CURLM_OK) {
-        f->why = code == CURLM_OUT_OF_MEMORY ? TENON_NO_MEMORY : TENON_BUSY;
-        return;
+        move(f, &f->curl->todo);
+        return code == CURLM_RECURSIVE_API_CALL ? TENON_PENDING
+               : code == CURLM_OUT_OF_MEMORY    ? TENON_NO_MEMORY
+                                                : TENON_BUSY;
     }
-    move(f, &f->curl->running);
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, f);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -164,6 +171,7 @@ static void begin(fetch *f)
         (void)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, f);
         (void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     }
+    return TENON_OK;
 }
 
 static void on_idle(void *self)
@@ -171,9 +179,9 @@ static void on_idle(void *self)
     tenon_curl *c = self;
     fetch *f;
     while ((f = c->todo.next) != &c->todo) {
-        if (f->future && f->why >= 0) {
-            begin(f);
-        } else if (!settle(f, CURLE_FAILED_INIT)) {
+        bool wanted = f->future && f->why >= 0;
+        f->why = wanted ? begin(f) : f->why;
+        if (wanted ? f->why == TENON_PENDING : !settle(f, CURLE_FAILED_INIT)) {
             return;
         }
     }
@@ -290,13 +298,9 @@ tenon_status tenon_curl_fetch(tenon_curl *c, CURL *easy,
     }
     tenon_status status = tenon_future_new(c->reactor, &f->future);
     if (status == TENON_OK) {
-        status = tenon_curl_wake(c->driver);
-    }
-    if (status == TENON_OK) {
         status = tenon_future_set_canceller(f->future, on_cancel, f);
     }
     if (status < 0) {
-        tenon_future_unref(f->future);
         tenon_block_free(f);
         return status;
     }
@@ -305,10 +309,19 @@ tenon_status tenon_curl_fetch(tenon_curl *c, CURL *easy,
         memcpy(&f->options, options,
                len < sizeof *options ? len : sizeof *options);
     }
+    tenon_future *future = f->future;
     f->result.easy = easy;
     f->curl = c;
     f->next = f->prev = f;
-    move(f, &c->todo);
-    *out = f->future;
+    status = begin(f);
+    if (status == TENON_PENDING) {
+        status = tenon_curl_wake(c->driver);
+    }
+    if (status < 0) {
+        f->result.easy = NULL; /* still the caller's */
+        tenon_future_unref(future);
+        return status;
+    }
+    *out = future;
     return TENON_OK;
 }

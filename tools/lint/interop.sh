@@ -20,8 +20,7 @@ comm -23 "$tmp/named" "$tmp/tests" |
   sed 's/^/INTEROP.md: there is no test /' >"$tmp/found"
 
 files 'include/*.h' 'adapters/*.h' 'protocols/*.h' 'shims/*.h' \
-  'tests/conformance/include/*.h' \
-  >"$tmp/headers"
+  'tests/conformance/include/*.h' >"$tmp/headers"
 xargs grep -hoE '\b(tenon|TENON)_[A-Za-z0-9_]+' <"$tmp/headers" >"$tmp/all"
 # What X-macros make: TENON_OK from X(OK, 0, ...).
 sed -n 's/^ *X(\([A-Z_]*\),.*/TENON_\1/p' include/tenon/status.h >>"$tmp/all"

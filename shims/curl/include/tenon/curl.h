@@ -92,20 +92,18 @@ TENON_API void tenon_curl_free(tenon_curl *curl);
  *  what is in it is not yours. NULL once the reactor has ended. */
 TENON_API CURLM *tenon_curl_multi(const tenon_curl *curl);
 
-/** Begins a transfer, in the next turn. The future resolves with a
+/** Begins a transfer; nothing is called in here. The future resolves with a
  *  tenon_curl_result, whatever the server said: 404 is an answer (but see
  *  CURLOPT_FAILONERROR). It fails with a tenon_curl_error, or with what a
- *  callback returned, TENON_LIMIT for a body above its limit, TENON_BUSY for a
- *  handle that some multi handle has. Cancelling or releasing it stops the
- *  transfer, at any stage: no callback comes after, and the connection is
- *  closed in the next turn. So does the end of the reactor.
+ *  callback returned, TENON_LIMIT for a body above its limit. Cancelling or releasing it stops the
+ *  transfer, at any stage: no callback of this header comes after. So does the end of the reactor.
  *  Ownership: `easy` is taken on success, and cleaned up with the result, or
  *  when there will be none. Its CURLOPT_PRIVATE, ERRORBUFFER and WRITEFUNCTION
  *  are used here, and NOSIGNAL and QUICK_EXIT (without which to cancel a
  *  lookup is to wait for it) are set. What other options point to stays the
  *  caller's, and must live as long. `options` may be NULL, and are copied.
- *  Errors: TENON_INVALID, TENON_CLOSED, TENON_NO_MEMORY, TENON_WRONG_THREAD,
- *  TENON_FORKED. */
+ *  Errors: TENON_INVALID, TENON_BUSY for a handle that is in a multi handle,
+ *  TENON_CLOSED, TENON_NO_MEMORY, TENON_WRONG_THREAD, TENON_FORKED. */
 TENON_CHECKED TENON_API tenon_status
 tenon_curl_fetch(tenon_curl *curl, CURL *easy,
                  const tenon_curl_fetch_options *options, tenon_future **out);
