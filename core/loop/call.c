@@ -143,7 +143,7 @@ void tenon__call_run(tenon_reactor *r, tenon_timer *timer)
     timer->state = TENON__TIMER_IDLE;
     retire(r, call);
     tenon__frame frame;
-    tenon__frame_enter(r, &frame, NULL, "call", name);
+    tenon__frame_enter_named(r, &frame, NULL, "call", name);
     fn(user);
     tenon__frame_leave(r, &frame);
 }
@@ -234,10 +234,23 @@ tenon_status tenon_call_with(tenon_reactor *r,
     return status;
 }
 
+/* The most frequent one, without the way through options. */
 tenon_status tenon_call_soon(tenon_reactor *r, tenon_call_fn *fn, void *user)
 {
-    tenon_call_options options = {.fn = fn, .user = user};
-    return tenon_call_with(r, &options, NULL);
+    tenon_status status = tenon__check(r);
+    if (status < 0 || !fn) {
+        return status < 0 ? status : TENON_INVALID;
+    }
+    tenon__call *call = take(r);
+    if (!call) {
+        return TENON_NO_MEMORY;
+    }
+    call->fn = fn;
+    call->free_user = NULL;
+    call->timer.user = user;
+    tenon__timer_soon(&call->timer);
+    call->id = call->timer.sequence;
+    return TENON_OK;
 }
 
 tenon_status tenon_call_later(tenon_reactor *r, int64_t delay_ns,

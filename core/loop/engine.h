@@ -81,7 +81,8 @@ typedef struct tenon__frame {
     struct tenon__frame *up;
     const void *object;
     const char *what;
-    const char *name;
+    const char *name; /* NULL: the copy, if that is not empty */
+    char copy[40];
     bool alive;
 } tenon__frame;
 
@@ -107,6 +108,7 @@ typedef struct tenon__poller {
     tenon_node disarmed;  /* watches whose callback is on the stack */
     int64_t armed_ns;     /* of timer_fd; TENON_FOREVER: not */
     bool lapsed;          /* timer_fd is readable */
+    bool timer_lost;      /* it could not be set: polls wait a little instead */
     bool was_full;        /* the last harvest filled the batch */
     bool told_undead;     /* that a registration cannot be got rid of */
     uint64_t stale_token; /* of a report that was dropped, and when: should */
@@ -283,6 +285,11 @@ static inline void tenon__unqueue(tenon_node *node)
  *  called for the object meanwhile, i.e. whether it may still be touched. */
 void tenon__frame_enter(tenon_reactor *reactor, tenon__frame *frame,
                         const void *object, const char *what, const char *name);
+/** The same for a name in memory of the user's, which may be gone by the time
+ *  of a report; so it is copied, and cut. */
+void tenon__frame_enter_named(tenon_reactor *reactor, tenon__frame *frame,
+                              const void *object, const char *what,
+                              const char *name);
 void tenon__frame_leave(tenon_reactor *reactor, tenon__frame *frame);
 bool tenon__on_stack(const tenon_reactor *reactor, const void *object);
 /** The object's memory may go: whoever is above must not touch it. */
@@ -395,6 +402,8 @@ enum tenon__timer_flag {
     TENON__TIMER_DAEMON = 1,
     TENON__TIMER_CALL = 2 /* inside a tenon__call */
 };
+/** Into the ready queue: no clock, no memory. */
+void tenon__timer_soon(tenon_timer *timer);
 /** Puts an idle timer where its deadline belongs. */
 tenon_status tenon__timer_schedule(tenon_timer *timer, int64_t deadline_ns);
 /** Takes it out of wherever it is; it must not be idle. */

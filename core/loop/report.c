@@ -65,7 +65,7 @@ void tenon_reactor_report(tenon_reactor *r, const char *what,
                            .what = what ? what : "",
                            .name = "",
                            .error = error};
-    if (r && error) {
+    if (error && tenon__check_thread(r) == TENON_OK) {
         deliver(r, &report);
     }
 }
@@ -103,8 +103,11 @@ void tenon__report_status(tenon_reactor *r, const char *what, const char *name,
 void tenon__report_slow(tenon_reactor *r, const tenon__frame *frame,
                         int64_t duration_ns)
 {
+    const char *name = frame->name      ? frame->name
+                       : frame->copy[0] ? frame->copy
+                                        : frame->what;
     tenon_report head = {.what = "slow callback",
-                         .name = frame->name ? frame->name : frame->what,
+                         .name = name,
                          .object = frame->object,
                          .duration_ns = duration_ns};
     report_status(r, &head, TENON_TIMED_OUT, "slow callback");

@@ -316,7 +316,7 @@ void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
     tenon__frame frame;
     /* What a transport runs of the user's it measures itself. */
     bool owned = w->flags & TENON__WATCH_OWNED;
-    tenon__frame_enter(r, &frame, w, owned ? NULL : "watch", w->name);
+    tenon__frame_enter_named(r, &frame, w, owned ? NULL : "watch", w->name);
     w->fn(w, events, w->user);
     tenon__frame_leave(r, &frame);
 }

@@ -48,7 +48,8 @@ static void tell_closed(tenon_listener *l)
         tenon__alive_sub(l->reactor);
     }
     if (l->options.on_closed) {
-        tenon__frame_enter(l->reactor, &frame, l, "listener", l->options.name);
+        tenon__frame_enter_named(l->reactor, &frame, l, "listener",
+                                 l->options.name);
         l->options.on_closed(l, l->options.on_closed_user);
         tenon__frame_leave(l->reactor, &frame);
     }
@@ -128,7 +129,7 @@ static void start_factory(tenon_reactor *reactor, tenon_node *node)
     tenon__frame frame;
     tenon_listener *l =
         tenon_listener_ref(TENON__OF(node, tenon_listener, start));
-    tenon__frame_enter(reactor, &frame, l, "factory", l->options.name);
+    tenon__frame_enter_named(reactor, &frame, l, "factory", l->options.name);
     tenon_status status = l->factory.ops->start(l->factory.user, reactor);
     tenon__frame_leave(reactor, &frame);
     if (status < 0) {

@@ -35,10 +35,13 @@ static void deliver_lost(tenon_transport *t)
     if (t->made) {
         (void)tenon__transport_tell(t, &notice);
     }
-    tenon_error_unref(t->error);
-    t->error = NULL;
     tenon__list_remove(&t->object.node);
     t->reactor->stats.transport_count--;
+    if (t->extra && t->extra->gone) {
+        t->extra->gone(t, t->extra->gone_user);
+    }
+    tenon_error_unref(t->error);
+    t->error = NULL;
     if (!t->daemon) {
         tenon__alive_sub(t->reactor);
     }

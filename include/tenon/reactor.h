@@ -199,14 +199,16 @@ TENON_API const tenon_allocator *tenon_reactor_allocator(
 TENON_API tenon_status tenon_reactor_set_budget(tenon_reactor *reactor,
                                                 int64_t budget_ns,
                                                 uint32_t budget_calls);
-/** Reports callbacks that take longer; 0: 50 ms, negative: never. */
+/** Reports callbacks that take longer; 0: 50 ms, negative: never. A native
+ *  reactor then does not measure them at all. */
 TENON_API tenon_status tenon_reactor_set_slow_callback(tenon_reactor *reactor,
                                                        int64_t threshold_ns);
 /** Replaces the error handler; NULL is the default one.
  *  Source: PEP 3156 set_exception_handler. */
 TENON_API tenon_status tenon_reactor_set_error_handler(
     tenon_reactor *reactor, tenon_error_handler_fn *fn, void *user);
-/** Tells the error handler of a failure that nobody else would see.
+/** Tells the error handler of a failure that nobody else would see. On the
+ *  wrong thread, and in a forked child, it does nothing.
  *  Source: PEP 3156 call_exception_handler. */
 TENON_API void tenon_reactor_report(tenon_reactor *reactor, const char *what,
                                     const tenon_error *error);
