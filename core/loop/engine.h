@@ -14,7 +14,7 @@
  *   reactor.c  constructors, getters              run.c      tenon_run
  *   owner.c    whose it is                        shutdown.c hooks, the end
  *   report.c   errors nobody else sees            dump.c     what is inside
- *   manual.c   stepped by hand
+ *   manual.c   stepped by hand               trace.c    where things were made
  *
  * User code runs from tenon__frame_enter/leave only, and always with the
  * object it belongs to unlinked from whatever list led to it: it may free that
@@ -163,6 +163,7 @@ struct tenon_reactor {
     bool in_slot; /* of the host, in the middle of some call of ours */
     _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon__frame *frames;
+    struct tenon__traces *traces; /* NULL: nobody debugs */
     int64_t now_ns;
     int64_t mark_ns;     /* the clock, when it was last read in this entry */
     int64_t lap_ns;      /* the lap clock after the last callback */
@@ -402,6 +403,9 @@ enum tenon__timer_flag {
     TENON__TIMER_DAEMON = 1,
     TENON__TIMER_CALL = 2 /* inside a tenon__call */
 };
+/** As tenon_timer_start_at, but its trace stays what it is. */
+tenon_status tenon__timer_begin(tenon_timer *timer, int64_t deadline_ns,
+                                tenon_timer_fn *fn, void *user);
 /** Into the ready queue: no clock, no memory. */
 void tenon__timer_soon(tenon_timer *timer);
 /** Puts an idle timer where its deadline belongs. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
                         const void *object, const char *what, const char *name)
@@ -62,6 +62,7 @@ void tenon__frame_leave(tenon_reactor *r, tenon__frame *frame)
     if (frame->what) {
         measure(r, frame);
     }
+    tenon__trace_forget(r, frame);
     if (!tenon__list_empty(&r->poller.disarmed)) {
         tenon__watches_rearm(r);
     }

@@ -8,7 +8,7 @@
  * is on the stack is set aside until that function returned.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 static tenon_timer *timer_of(tenon_node *node)
 {
@@ -32,6 +32,7 @@ static void count_lag(tenon_reactor *r, int64_t deadline_ns)
 static void fire(tenon_reactor *r, tenon_timer *t)
 {
     tenon__frame frame;
+    tenon__trace_move(r, t, &frame);
     tenon__frame_enter_named(r, &frame, t, "timer", t->name);
     t->fn(t, t->user);
     tenon__frame_leave(r, &frame);
@@ -202,8 +203,8 @@ void tenon_timer_init(tenon_timer *t, tenon_reactor *r)
     *t = (tenon_timer){.reactor = r};
 }
 
-tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
-                                  tenon_timer_fn *fn, void *user)
+tenon_status tenon__timer_begin(tenon_timer *t, int64_t deadline_ns,
+                                tenon_timer_fn *fn, void *user)
 {
     if (!t) {
         return TENON_INVALID;
@@ -221,6 +222,16 @@ tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
     t->fn = fn;
     t->user = user;
     return tenon__timer_schedule(t, deadline_ns);
+}
+
+tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
+                                  tenon_timer_fn *fn, void *user)
+{
+    tenon_status status = tenon__timer_begin(t, deadline_ns, fn, user);
+    if (status == TENON_OK) {
+        tenon__trace_made(t->reactor, t, "timer");
+    }
+    return status;
 }
 
 tenon_status tenon_timer_start(tenon_timer *t, int64_t delay_ns,
@@ -244,6 +255,7 @@ tenon_status tenon_timer_stop(tenon_timer *t)
         return status;
     }
     tenon__timer_unschedule(t);
+    tenon__trace_forget(t->reactor, t);
     return TENON_EXISTED;
 }
 
