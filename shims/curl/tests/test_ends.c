@@ -112,7 +112,7 @@ START_TEST(the_host_ends_first)
             ck_assert_int_ge(tenon_reactor_close(stage.reactor), 0);
             tenon_reactor_unref(stage.reactor);
             stage.reactor = NULL;
-            end_all(TENON_FUTURE_FAILED, TENON_CLOSED);
+            end_all(TENON_FUTURE_FAILED, TENON_HOST_GONE);
         }
         web_close();
     }
