@@ -22,6 +22,9 @@ static const bench benches[] = {
     {"redis", "pipelines, hiredis' own adapters and ours by turns",
      bench_redis_main},
     {"timers", "a million timers, ours and libuv's", bench_timers_main},
+    {"watches", "16,000 watches, ours and each host's", bench_watches_main},
+    {"calls", "callbacks, futures, posts", bench_calls_main},
+    {"wake", "another thread's wake-up, ours and libuv's", bench_wake_main},
 };
 
 enum { BENCHES = sizeof benches / sizeof benches[0] };

@@ -2,6 +2,7 @@
 # Copyright the Tenon authors.
 # SPDX-License-Identifier: MIT
 #
+# bench/run.sh BUILD_DIR report [...]: see report.sh, else:
 # bench/run.sh BUILD_DIR [redis|curl] [--quick] [--pairs N] [--all] [--json] [ROW]
 # The table of ratios, native against tenon. ROW is part of a row's name, as
 # "gio" or "k=1". The work is done by `tenon-bench pairs`, or, with that word in
@@ -14,6 +15,10 @@ if [ $# -lt 1 ]; then
 fi
 build=$1
 shift
+if [ "${1-}" = report ]; then
+    shift
+    exec "$(dirname -- "$0")/report.sh" "$build" "$@"
+fi
 bench=pairs
 case ${1:-} in redis | curl)
     bench=$1

@@ -235,9 +235,10 @@ static void begin(tenon_redis *c)
 
 static void pause_after(tenon_redis *c)
 {
-    int64_t pause_ns = c->pause_ns ? 2 * c->pause_ns : c->options.pause_min_ns;
-    c->pause_ns =
-        pause_ns < c->options.pause_max_ns ? pause_ns : c->options.pause_max_ns;
+    int64_t most_ns = c->options.pause_max_ns;
+    int64_t pause_ns = c->pause_ns < most_ns / 2 ? 2 * c->pause_ns : most_ns;
+    pause_ns = c->pause_ns ? pause_ns : c->options.pause_min_ns;
+    c->pause_ns = pause_ns < most_ns ? pause_ns : most_ns;
     enter(c, TENON__REDIS_PAUSE, c->pause_ns);
     tell(c, c->error);
 }

@@ -138,10 +138,11 @@ static void on_limit(tenon_timer *timer, void *user)
 static tenon_status set_limit(tenon_redis *c, command *n)
 {
     int64_t limit_ns = c->options.command_timeout_ns;
-    if (!limit_ns) {
+    int64_t now_ns = tenon_now(c->reactor);
+    if (!limit_ns || limit_ns > TENON_FOREVER - now_ns) {
         return TENON_OK;
     }
-    n->deadline_ns = tenon_now(c->reactor) + limit_ns;
+    n->deadline_ns = now_ns + limit_ns;
     c->timely = c->timely ? c->timely : n;
     return tenon_timer_is_active(&c->limit)
                ? TENON_OK
