@@ -26,7 +26,9 @@
 
 #include <tenon/future.h>
 
+/** Transfers as futures: opaque. */
 typedef struct tenon_curl tenon_curl;
+/** A multi handle that a reactor drives: opaque. */
 typedef struct tenon_curl_driver tenon_curl_driver;
 
 /** A piece of a body. A negative result fails the transfer with it. Called
@@ -42,7 +44,7 @@ typedef tenon_status tenon_curl_progress_fn(CURL *easy, int64_t received,
 /** What is wanted beside the easy handle's own options. */
 typedef struct tenon_curl_fetch_options {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t reserved;                   /**< 0 */
     size_t max_len;                      /**< of a gathered body; 0: 16 MiB */
     tenon_curl_data_fn *on_data;         /**< NULL: the body is gathered */
     tenon_curl_progress_fn *on_progress; /**< may be NULL */
