@@ -4,8 +4,8 @@
 /*
  * GLib underneath: a source at the attach priority that polls the engine's
  * descriptor, and one below redraw priority, which enters when the budget was
- * spent: UPPER -> LOWER, and back after its turn or 8 ms. What there is to do
- * is read from the engine each time GLib asks; it may leave any question out.
+ * spent: UPPER -> LOWER, and back after its turn or 8 ms. GLib may leave any
+ * question out; the engine is asked each time.
  */
 
 #include <tenon/glib.h>
