@@ -116,11 +116,31 @@ START_TEST(the_reactor_leaves_a_multi_handle)
 }
 END_TEST
 
+START_TEST(a_code_becomes_an_error)
+{
+    CURL *easy = curl_easy_init();
+    tenon_error *error =
+        tenon_curl_error(easy, CURLE_OPERATION_TIMEDOUT, "too slow");
+    ck_assert_int_eq(tenon_error_status(error), TENON_TIMED_OUT);
+    ck_assert_int_eq(tenon_error_system_code(error), CURLE_OPERATION_TIMEDOUT);
+    ck_assert_str_eq(tenon_error_domain(error), "curl");
+    ck_assert_str_eq(tenon_error_message(error), "too slow");
+    tenon_error_unref(error);
+    error = tenon_curl_error(easy, CURLE_SSL_CONNECT_ERROR, NULL);
+    ck_assert_int_eq(tenon_error_status(error), TENON_ABORTED);
+    ck_assert_str_eq(tenon_error_message(error),
+                     curl_easy_strerror(CURLE_SSL_CONNECT_ERROR));
+    tenon_error_unref(error);
+    curl_easy_cleanup(easy);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tcase = tcase_create("driver");
     int hosts = host_count();
     tcase_set_timeout(tcase, 30);
+    tcase_add_test(tcase, a_code_becomes_an_error);
     tcase_add_loop_test(tcase, a_multi_handle_of_ones_own, 0, hosts);
     tcase_add_loop_test(tcase, the_reactor_leaves_a_multi_handle, 0, hosts);
     return web_main(tcase);
