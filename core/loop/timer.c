@@ -15,6 +15,12 @@ static tenon_timer *timer_of(tenon_node *node)
     return TENON__OF(node, tenon_timer, node);
 }
 
+/* What its frames are known by. */
+static const void *identity_of(const tenon_timer *t)
+{
+    return t->flags & TENON__TIMER_EXCLUSIVE ? t->user : t;
+}
+
 /* ---- for calls and timers alike ---- */
 
 static void count_lag(tenon_reactor *r, int64_t deadline_ns)
@@ -33,7 +39,7 @@ static void fire(tenon_reactor *r, tenon_timer *t)
 {
     tenon__frame frame;
     tenon__trace_move(r, t, &frame);
-    tenon__frame_enter_named(r, &frame, t, "timer", t->name);
+    tenon__frame_enter_named(r, &frame, identity_of(t), "timer", t->name);
     t->fn(t, t->user);
     tenon__frame_leave(r, &frame);
 }
@@ -51,7 +57,7 @@ static void run_due(tenon_reactor *r, tenon_timer *t)
         tenon__call_run(r, t);
         return;
     }
-    if (r->frames && tenon__on_stack(r, t)) {
+    if (r->frames && tenon__on_stack(r, identity_of(t))) {
         defer(r, t);
         return;
     }
@@ -161,7 +167,7 @@ void tenon__timers_rearm(tenon_reactor *r)
     tenon__list_init(&busy);
     while ((node = tenon__list_pop(&r->deferred_timers)) != NULL) {
         tenon_timer *t = timer_of(node);
-        if (tenon__on_stack(r, t)) {
+        if (tenon__on_stack(r, identity_of(t))) {
             tenon__list_push(&busy, node);
             continue;
         }
@@ -314,6 +320,12 @@ tenon_status tenon_timer_set_daemon(tenon_timer *t, bool daemon)
         (daemon ? tenon__alive_sub : tenon__alive_add)(t->reactor);
     }
     return TENON_OK;
+}
+
+void tenon_timer_set_exclusive(tenon_timer *t, bool exclusive)
+{
+    t->flags &= (uint8_t)~TENON__TIMER_EXCLUSIVE;
+    t->flags |= exclusive ? TENON__TIMER_EXCLUSIVE : 0;
 }
 
 void tenon_timer_set_name(tenon_timer *t, const char *name)
