@@ -44,4 +44,25 @@ if(TENON_LIBEV AND TARGET test-interop-foreign)
   target_compile_definitions(test-interop-foreign PRIVATE TENON_HAVE_LIBEV=1)
 endif()
 
+# The re-entrancy matrix: all of it on the hosts that cost nothing, and of the
+# others a sample, unless all is asked for.
+file(GLOB sources CONFIGURE_DEPENDS "${tests}/matrix/*.c")
+if(sources AND TARGET tenon_fixtures AND TARGET tenon-line)
+  add_executable(tenon-matrix ${sources})
+  tenon_flags(tenon-matrix)
+  target_link_libraries(tenon-matrix PRIVATE
+    tenon_fixtures tenon_harness tenon-line ${libs} tenon)
+  target_include_directories(tenon-matrix PRIVATE "${tests}/harness")
+  get_property(fixtures GLOBAL PROPERTY TENON_FIXTURES)
+  foreach(name IN LISTS fixtures)
+    set(sample --sample 3000)
+    if(name MATCHES "^(native|manual)$")
+      set(sample "")
+    endif()
+    add_test(NAME matrix-${name}
+      COMMAND tenon-matrix --host ${name} ${sample})
+    tenon_test_properties(matrix-${name} 120 matrix ${name})
+  endforeach()
+endif()
+
 include(TenonPackageTests)

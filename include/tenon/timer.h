@@ -106,7 +106,8 @@ TENON_API tenon_status tenon_timer_set_daemon(tenon_timer *timer, bool daemon);
 /** For dumps and reports; kept by reference. */
 TENON_API void tenon_timer_set_name(tenon_timer *timer, const char *name);
 
-/** Starts a periodic call. Ticks are multiples of the period from the start;
+/** Starts a periodic call, in memory of any content in which none is started;
+ *  needs no undoing once it is stopped. Ticks are multiples of the period from the start;
  *  after a stall the missed ones are counted, never bunched; calls never
  *  overlap. Errors: as tenon_timer_start. */
 TENON_CHECKED TENON_API tenon_status

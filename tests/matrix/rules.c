@@ -1,0 +1,91 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What is left out of the matrix, and why: one sentence for each. A pair that
+ * no rule names is run.
+ */
+
+#include "matrix.h"
+
+/* NULL, 0 and -1 stand for any. */
+typedef struct rule {
+    int event;
+    const char *function;
+    uint32_t on;
+    int target;
+    uint32_t without; /* capabilities of the host that would allow it */
+    const char *reason;
+} rule;
+
+static const rule rules[] = {
+    {EV_FREED, NULL, TRANSPORT, SELF, 0,
+     "tenon_buffer_free_fn: it may not call the transport"},
+    {EV_VISIT, NULL, WATCH | READER, -1, 0,
+     "tenon_reactor_foreach_watch: the visitor must not change any watch"},
+    {-1, "host_nested", HOST, -1, TENON_FIXTURE_NESTED,
+     "this host's loop cannot be run from its own callbacks"},
+    {-1, "host_iterate", HOST, -1, TENON_FIXTURE_NESTED,
+     "this host's loop cannot be run from its own callbacks"},
+    {-1, "host_attach", HOST, -1, TENON_FIXTURE_SHARED,
+     "one loop of this host carries one reactor"},
+};
+
+static bool applies(const rule *r, const callback_row *callback,
+                    const call_row *call, enum target target,
+                    const tenon_fixture *fixture)
+{
+    return (r->event < 0 || r->event == (int)callback->event) &&
+           (!r->function || strcmp(r->function, call->function) == 0) &&
+           (!r->on || (r->on & call->on)) &&
+           (r->target < 0 || r->target == (int)target) &&
+           (!r->without || !(fixture->caps & r->without));
+}
+
+static const char *host_lacks(const call_row *call,
+                              const tenon_fixture *fixture)
+{
+    if (strcmp(call->function, "host_stop") == 0 && !fixture->stop) {
+        return "this host's loop is not run, hence not stopped";
+    }
+    if (strcmp(call->function, "host_call") == 0 && !fixture->call_native) {
+        return "this host has no callbacks of its own";
+    }
+    if (strcmp(call->function, "tenon_reactor_host_gone") == 0 &&
+        strcmp(fixture->name, "foreign") != 0) {
+        return "the adapter's to call: it frees its own memory after it";
+    }
+    return NULL;
+}
+
+const char *rule_against(const callback_row *callback, const call_row *call,
+                         enum target target, const tenon_fixture *fixture)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (applies(&rules[i], callback, call, target, fixture)) {
+            return rules[i].reason;
+        }
+    }
+    return host_lacks(call, fixture);
+}
+
+const exclusion exclusions[] = {
+    {"tenon_address_*", "reads and writes the caller's memory alone"},
+    {"tenon_endpoint_*", "reads and writes the caller's memory alone"},
+    {"tenon_name_is_valid", "reads the caller's memory alone"},
+    {"tenon_error_*", "immutable, and belongs to no reactor"},
+    {"tenon_status_*", "reads constants"},
+    {"tenon_version", "reads a constant"},
+    {"tenon_block_free", "tenon_block_new has it in its row"},
+    {"tenon_reactor_attach", "host_attach calls it, through every adapter"},
+    {"tenon_*_attach", "host_attach calls it"},
+    {"tenon_glib_new", "as tenon_glib_attach, on a loop of its own"},
+    {"tenon_libuv_new", "as tenon_libuv_attach, on a loop of its own"},
+    {"tenon_libevent_new", "as tenon_libevent_attach, on a loop of its own"},
+    {"tenon_realloc_fn",
+     "called in the middle of everything; it may call nothing"},
+    {"tenon_host_closed_fn", "the engine's own, which adapters call"},
+    {"tenon_host_ops.*", "an adapter's, which calls nothing but tenon_turn"},
+    {"tenon_resolver_ops.name", "a word"},
+};
+const size_t exclusion_count = sizeof exclusions / sizeof exclusions[0];
