@@ -37,6 +37,7 @@ static struct order {
     size_t sample; /* 0: all */
     unsigned long seed;
     bool list;
+    bool absent; /* says which */
     one_case *cases;
     size_t count;
     size_t excluded;
@@ -142,6 +143,9 @@ _Noreturn static void play_range(size_t from, size_t to)
         alarm((unsigned)(LIMIT_SECONDS * harness_time_scale()));
         stage_play(order.fixture, &order.cases[i]);
         report->absent += st.absent;
+        if (st.absent && order.absent) {
+            printf("absent %s\n", name_of(&order.cases[i]));
+        }
     }
     report->through = true;
     exit(0); /* not _exit: a leak checker has its say */
@@ -276,7 +280,7 @@ static const tenon_fixture *find_host(const char *name)
 static int usage(void)
 {
     fprintf(stderr, "usage: tenon-matrix --host HOST [--sample COUNT] "
-                    "[--seed N] [--only TEXT] [--list]\n"
+                    "[--seed N] [--only TEXT] [--list] [--absent]\n"
                     "       tenon-matrix --names\n");
     return 2;
 }
@@ -288,6 +292,10 @@ static bool parse(int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--list") == 0) {
             order.list = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--absent") == 0) {
+            order.absent = true;
             continue;
         }
         if (!value) {

@@ -12,24 +12,46 @@
 typedef struct rule {
     int event;
     const char *function;
-    uint32_t on;
+    uint32_t on;     /* class of the call */
+    uint32_t beside; /* class that its target has, too */
     int target;
     uint32_t without; /* capabilities of the host that would allow it */
     const char *reason;
 } rule;
 
 static const rule rules[] = {
-    {EV_FREED, NULL, TRANSPORT, SELF, 0,
+    {EV_FREED, NULL, TRANSPORT, 0, SELF, 0,
      "tenon_buffer_free_fn: it may not call the transport"},
-    {EV_VISIT, NULL, WATCH | READER, -1, 0,
+    {EV_VISIT, NULL, WATCH | READER, 0, -1, 0,
      "tenon_reactor_foreach_watch: the visitor must not change any watch"},
-    {-1, "host_nested", HOST, -1, TENON_FIXTURE_NESTED,
+    {-1, "tenon_transport_set_protocol", TRANSPORT, LINE, -1, 0,
+     "a line is given away by tenon_line_set_protocol, which frees its buffer"},
+    {-1, "tenon_pipe", TRANSPORT, LINE, -1, 0,
+     "a line is given away by tenon_line_set_protocol, which frees its buffer"},
+    {EV_RESOLVE, "tenon_run", REACTOR, 0, -1, 0,
+     "comes inside of a call outside of turns, where a run runs, for ever"},
+    {EV_UNRESOLVE, "tenon_run", REACTOR, 0, -1, 0,
+     "comes inside of a call outside of turns, where a run runs, for ever"},
+    {EV_CANCELLER, "tenon_run", REACTOR, 0, -1, 0,
+     "comes inside of a call outside of turns, where a run runs, for ever"},
+    {EV_RESOLVE, "tenon_reactor_unref", REACTOR, 0, -1, 0,
+     "tenon_resolver_ops: it may not drop the last reference to the reactor"},
+    {EV_UNRESOLVE, "tenon_reactor_unref", REACTOR, 0, -1, 0,
+     "tenon_resolver_ops: it may not drop the last reference to the reactor"},
+    {-1, "host_nested", HOST, 0, -1, TENON_FIXTURE_NESTED,
      "this host's loop cannot be run from its own callbacks"},
-    {-1, "host_iterate", HOST, -1, TENON_FIXTURE_NESTED,
+    {-1, "host_iterate", HOST, 0, -1, TENON_FIXTURE_NESTED,
      "this host's loop cannot be run from its own callbacks"},
-    {-1, "host_attach", HOST, -1, TENON_FIXTURE_SHARED,
+    {-1, "host_attach", HOST, 0, -1, TENON_FIXTURE_SHARED,
      "one loop of this host carries one reactor"},
 };
+
+static uint32_t offers(const callback_row *callback, const call_row *call,
+                       enum target target)
+{
+    bool same = target != SIBLING || (callback->kind->offers & call->on);
+    return same ? callback->kind->offers : 0;
+}
 
 static bool applies(const rule *r, const callback_row *callback,
                     const call_row *call, enum target target,
@@ -38,6 +60,7 @@ static bool applies(const rule *r, const callback_row *callback,
     return (r->event < 0 || r->event == (int)callback->event) &&
            (!r->function || strcmp(r->function, call->function) == 0) &&
            (!r->on || (r->on & call->on)) &&
+           (!r->beside || (r->beside & offers(callback, call, target))) &&
            (r->target < 0 || r->target == (int)target) &&
            (!r->without || !(fixture->caps & r->without));
 }

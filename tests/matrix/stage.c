@@ -114,7 +114,8 @@ static void open_actor(int at)
 static bool may_return(const call_row *call, tenon_status status)
 {
     const char *name = tenon_status_name(status);
-    if (status >= 0 || status == TENON_CLOSED || strcmp(call->may, "*") == 0) {
+    if (status >= 0 || status == TENON_CLOSED || status == TENON_HOST_GONE ||
+        strcmp(call->may, "*") == 0) {
         return true;
     }
     name = strncmp(name, "TENON_", 6) == 0 ? name + 6 : name;
@@ -186,12 +187,13 @@ void hit(actor *a, enum event event)
 tenon_status matrix_on_error(tenon_reactor *reactor, const tenon_report *report,
                              void *user)
 {
-    actor *self = &st.cast[SELF_AT];
     (void)reactor;
     (void)user;
-    if (self->kind == &kind_COMPLAINT &&
-        strcmp(report->what, self->role) == 0) {
-        hit(self, EV_REPORTED);
+    for (int i = 0; i < st.cast_count; i++) {
+        actor *a = &st.cast[i];
+        if (a->kind == &kind_COMPLAINT && strcmp(report->what, a->role) == 0) {
+            hit(a, EV_REPORTED);
+        }
     }
     return TENON_OK;
 }
@@ -329,10 +331,19 @@ static void enter_sibling(void)
     }
 }
 
+/* Inside of a resolver's function, at a call outside of turns, a reactor can be
+ * closed, but what is owed waits for the next close or unref. */
+static bool told_late(void)
+{
+    return st.now->callback->event == EV_RESOLVE ||
+           st.now->callback->event == EV_UNRESOLVE;
+}
+
 static void close_reactor(void)
 {
+    bool ended = st.dropped || tenon_reactor_is_closed(st.reactor);
     st.closing = true;
-    if (!st.dropped) {
+    if (!ended || (!st.dropped && told_late())) {
         WANT(tenon_reactor_close(st.reactor) >= 0 || st.upset);
     }
     for (int i = 0; i < ITERATIONS && !st.closed; i++) {
