@@ -71,7 +71,7 @@ static void on_connected(tenon_connector *connector, tenon_transport *t,
 static tenon_status on_made(void *self, tenon_transport *t)
 {
     actor *a = self;
-    a->transport = tenon_transport_ref(t);
+    keep_transport(a, t);
     hit(a, EV_MADE);
     return TENON_OK;
 }
@@ -83,6 +83,7 @@ static tenon_status on_lost(void *self, tenon_transport *t,
     (void)error;
     WANT(t == a->transport);
     hit(a, EV_LOST);
+    lose_transport(a);
     return TENON_OK;
 }
 
@@ -140,7 +141,7 @@ static void close_client(actor *a)
     if (a->far > 0) {
         close(a->far);
     }
-    tenon_transport_unref(a->transport);
+    drop_transport(a);
     tenon_connector_unref(a->connector);
     WANT(a->seen[EV_CONNECTED] == 1);
     WANT(a->seen[EV_MADE] == a->seen[EV_LOST] || a->again);

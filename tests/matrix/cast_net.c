@@ -109,7 +109,7 @@ static tenon_status on_made(void *self, tenon_transport *t)
 {
     actor *a = self;
     WANT(!a->transport || t == a->transport);
-    a->transport = a->transport ? t : tenon_transport_ref(t);
+    keep_transport(a, t);
     write_much(a);
     hit(a, EV_MADE);
     return TENON_OK;
@@ -198,6 +198,7 @@ static tenon_status on_lost(void *self, tenon_transport *t,
     WANT(t == a->transport && over(a, EV_MADE, 1));
     want_paid(a);
     hit(a, EV_LOST);
+    lose_transport(a);
     return TENON_OK;
 }
 
@@ -224,7 +225,7 @@ static const tenon_protocol_ops buffered_ops = {.size = sizeof buffered_ops,
 
 static void close_transport(actor *a)
 {
-    tenon_transport_unref(a->transport);
+    drop_transport(a);
     tenon_future_unref(a->future);
     WANT(a->seen[EV_MADE] == a->seen[EV_LOST] || a->again);
     want_paid(a);
@@ -252,7 +253,7 @@ static tenon_status on_build(void *user, tenon_transport *t,
 {
     actor *a = user;
     WANT(over(a, EV_START, 1) && !over(a, EV_LCLOSED, 1));
-    a->transport = tenon_transport_ref(t);
+    keep_transport(a, t);
     out->ops = &socket_ops;
     if (a->kind == &kind_BUFFERED) {
         out->ops = &buffered_ops;
@@ -413,7 +414,7 @@ static void open_pair(actor *a, tenon_protocol ours)
     tenon_memory_options options = {.size = sizeof options, .capacity = HIGH};
     WANT(tenon_memory_pair(st.reactor, ends, first, second, &options) ==
          TENON_OK);
-    a->transport = tenon_transport_ref(ends[0]);
+    keep_transport(a, ends[0]);
     a->peer = ends[1];
 }
 
@@ -607,6 +608,7 @@ static tenon_status line_lost(void *self, tenon_line *line,
     WANT(line == a->line);
     want_paid(a);
     hit(a, EV_LINE_LOST);
+    lose_transport(a);
     DISOWN(a->line);
     return TENON_OK;
 }
@@ -650,7 +652,7 @@ static bool complete_lines(const actor *a)
 static void close_lines(actor *a)
 {
     WANT(a->seen[EV_LINE_MADE] == a->seen[EV_LINE_LOST] || a->again);
-    tenon_transport_unref(a->transport);
+    drop_transport(a);
     want_paid(a);
     DISOWN(a->line);
 }

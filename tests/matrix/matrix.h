@@ -125,7 +125,7 @@ struct actor {
     tenon_signal *signal;
     int signo;
     tenon_shutdown *hook;
-    tenon_transport *transport;
+    tenon_transport *transport; /* ours by `held`, else until it is lost */
     tenon_transport *peer;
     tenon_listener *listener;
     tenon_connector *connector;
@@ -141,16 +141,17 @@ struct actor {
     char name[48];
 };
 
-#define KINDS_OF(X)                                                            \
-    X(SOON)                                                                    \
-    X(LATER)                                                                   \
-    X(TICKET)                                                                  \
-    X(METRONOME)                                                               \
-    X(EYE)                                                                     \
-    X(GHOST)                                                                   \
-    X(PEP)                                                                     \
-    X(LETTER) X(BELL) X(SHUTDOWN) X(COMPLAINT) X(GOODBYE) X(VISITOR) X(SOCKET) \
-        X(BUFFERED) X(MEMORY) X(PIPE) X(LINES) X(CLIENT) X(NAMED) X(QUESTION)  \
+#define KINDS_OF(X)                                                           \
+    X(SOON)                                                                   \
+    X(LATER)                                                                  \
+    X(TICKET)                                                                 \
+    X(METRONOME)                                                              \
+    X(EYE)                                                                    \
+    X(GHOST)                                                                  \
+    X(PEP)                                                                    \
+    X(LETTER)                                                                 \
+    X(BELL) X(SHUTDOWN) X(COMPLAINT) X(GOODBYE) X(VISITOR) X(SOCKET)          \
+        X(BUFFERED) X(MEMORY) X(PIPE) X(LINES) X(CLIENT) X(NAMED) X(QUESTION) \
             X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
@@ -259,6 +260,13 @@ static inline bool over(const actor *a, enum event event, int times)
 {
     return a->seen[event] >= times;
 }
+
+/** Keeps a transport: self by a borrowed pointer, the others by a reference, so
+ *  that both are tried. */
+void keep_transport(actor *a, tenon_transport *transport);
+/** It was lost: what was borrowed is no more. */
+void lose_transport(actor *a);
+void drop_transport(actor *a);
 
 /** A name for a socket that no other case has. */
 void fresh_name(actor *a);

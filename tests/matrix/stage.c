@@ -41,6 +41,32 @@ void fresh_name(actor *a)
              ++count);
 }
 
+void keep_transport(actor *a, tenon_transport *transport)
+{
+    if (!a->transport) {
+        a->transport = transport;
+        a->held = a->number != SELF_AT;
+        if (a->held) {
+            tenon_transport_ref(transport);
+        }
+    }
+}
+
+void lose_transport(actor *a)
+{
+    if (!a->held) {
+        a->transport = NULL;
+    }
+}
+
+void drop_transport(actor *a)
+{
+    if (a->held) {
+        tenon_transport_unref(a->transport);
+        a->held = false;
+    }
+}
+
 /* ---- the call ---- */
 
 static bool available(const actor *a, uint32_t on)
