@@ -63,6 +63,10 @@ if(sources AND TARGET tenon_fixtures AND TARGET tenon-line)
       COMMAND tenon-matrix --host ${name} ${sample})
     tenon_test_properties(matrix-${name} 120 matrix ${name})
   endforeach()
+  add_test(NAME matrix-complete COMMAND sh "${tests}/matrix/complete.sh"
+    "${tenon_BINARY_DIR}" "${tenon_SOURCE_DIR}")
+  tenon_test_properties(matrix-complete 60 matrix)
+  set_tests_properties(matrix-complete PROPERTIES SKIP_RETURN_CODE 77)
 endif()
 
 include(TenonPackageTests)

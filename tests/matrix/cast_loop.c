@@ -410,12 +410,12 @@ static tenon_status on_hook(tenon_reactor *reactor, tenon_shutdown *hook,
     WANT(reactor == st.reactor && hook == a->hook);
     a->phase = 1;
     hit(a, EV_HOOKED);
-    if (!a->hook || a->phase == 2 || (a->ended & HOOK) ||
+    if (a->hook && a->phase == 1 &&
         tenon_call_soon(reactor, finish_hook, a) < 0) {
         a->phase = 2;
         return TENON_OK;
     }
-    return TENON_PENDING;
+    return TENON_PENDING; /* if it is done already, nobody waits for it */
 }
 
 static void open_shutdown(actor *a)

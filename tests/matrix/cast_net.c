@@ -352,7 +352,9 @@ static void step_socket(actor *a)
         shutdown(a->far, SHUT_WR);
     } else if (a->phase == 1 && over(a, EV_ATEOF, 1)) {
         a->phase = 2;
-        tenon_transport_close(a->transport);
+        if (a->transport) { /* a call may have ended it */
+            tenon_transport_close(a->transport);
+        }
     } else if (a->phase == 2 && over(a, EV_LOST, 1)) {
         stop_listener(a);
     }
@@ -433,7 +435,9 @@ static void step_pair(actor *a, enum event flushed, enum event eof)
         tenon_transport_write_eof(a->peer);
     } else if (a->phase == 1 && over(a, eof, 1)) {
         a->phase = 2;
-        tenon_transport_close(a->transport);
+        if (a->transport) { /* a call may have ended it */
+            tenon_transport_close(a->transport);
+        }
     }
 }
 

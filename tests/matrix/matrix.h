@@ -141,18 +141,19 @@ struct actor {
     char name[48];
 };
 
-#define KINDS_OF(X)                                                           \
-    X(SOON)                                                                   \
-    X(LATER)                                                                  \
-    X(TICKET)                                                                 \
-    X(METRONOME)                                                              \
-    X(EYE)                                                                    \
-    X(GHOST)                                                                  \
-    X(PEP)                                                                    \
-    X(LETTER)                                                                 \
-    X(BELL) X(SHUTDOWN) X(COMPLAINT) X(GOODBYE) X(VISITOR) X(SOCKET)          \
-        X(BUFFERED) X(MEMORY) X(PIPE) X(LINES) X(CLIENT) X(NAMED) X(QUESTION) \
-            X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
+#define KINDS_OF(X)                                                         \
+    X(SOON)                                                                 \
+    X(LATER)                                                                \
+    X(TICKET)                                                               \
+    X(METRONOME)                                                            \
+    X(EYE)                                                                  \
+    X(GHOST)                                                                \
+    X(PEP)                                                                  \
+    X(LETTER)                                                               \
+    X(BELL)                                                                 \
+    X(SHUTDOWN) X(COMPLAINT) X(GOODBYE) X(VISITOR) X(SOCKET) X(BUFFERED)    \
+        X(MEMORY) X(PIPE) X(LINES) X(CLIENT) X(NAMED) X(QUESTION) X(PLEDGE) \
+            X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)
