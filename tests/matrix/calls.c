@@ -48,7 +48,7 @@ void calls_close(void)
 static void on_guest(void *user)
 {
     (void)user;
-    WANT(!st.calling || (st.now->call->flags & RUNS));
+    WANT(!st.calling || (st.act->call->flags & RUNS));
     WANT(hopes-- > 0);
 }
 
@@ -536,7 +536,7 @@ static void on_paid(tenon_transport *t, tenon_status status, void *user)
     (void)t;
     (void)status;
     (void)user;
-    WANT(!st.calling || (st.now->call->flags & RUNS));
+    WANT(!st.calling || (st.act->call->flags & RUNS));
     WANT(debts-- > 0);
 }
 
@@ -630,9 +630,9 @@ static tenon_status line_set_protocol(actor *a)
 static tenon_future *future_of(actor *a)
 {
     enum event event = st.now->callback->event;
-    bool inner = st.now->target == SELF
+    bool inner = st.act->target == SELF
                      ? event == EV_THEN || event == EV_OUTER_DONE
-                     : st.now->target == PARENT && event == EV_CHILD_DONE;
+                     : st.act->target == PARENT && event == EV_CHILD_DONE;
     return inner && a->outer ? a->outer : a->future;
 }
 

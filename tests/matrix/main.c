@@ -35,7 +35,9 @@ static struct order {
     const tenon_fixture *fixture;
     const char *only;
     size_t sample; /* 0: all */
+    size_t pairs;  /* of calls, in place of single ones; 0: none */
     unsigned long seed;
+    uint64_t random;
     bool list;
     bool absent; /* says which */
     one_case *cases;
@@ -47,39 +49,60 @@ static struct order {
 
 static const char *const target_names[] = {"self", "parent", "sibling"};
 
+static size_t name_act(char *text, size_t size, const move *act)
+{
+    bool plain = strcmp(act->call->variant, "_") == 0;
+    const char *target = act->call->on == REACTOR ? "reactor"
+                         : act->call->on == HOST  ? "host"
+                                                  : target_names[act->target];
+    int len =
+        snprintf(text, size, "%s%s%s x %s", act->call->function,
+                 plain ? "" : "/", plain ? "" : act->call->variant, target);
+    return (size_t)len;
+}
+
 static const char *name_of(const one_case *one)
 {
-    static char text[200];
-    bool plain = strcmp(one->call->variant, "_") == 0;
-    const char *target = one->call->on == REACTOR ? "reactor"
-                         : one->call->on == HOST  ? "host"
-                                                  : target_names[one->target];
-    snprintf(text, sizeof text, "%s:%s x %s%s%s x %s",
-             one->callback->kind->name, events[one->callback->event].name,
-             one->call->function, plain ? "" : "/",
-             plain ? "" : one->call->variant, target);
+    static char text[400];
+    size_t len = (size_t)snprintf(text, sizeof text, "%s:%s x ",
+                                  one->callback->kind->name,
+                                  events[one->callback->event].name);
+    len += name_act(text + len, sizeof text - len, &one->acts[0]);
+    if (one->acts[1].call) {
+        len += (size_t)snprintf(text + len, sizeof text - len, ", then ");
+        len += name_act(text + len, sizeof text - len, &one->acts[1]);
+    }
+    snprintf(text + len, sizeof text - len, "%s",
+             one->nested ? ", in a nested loop" : "");
     return text;
 }
 
 /* ---- the cases ---- */
 
-static bool has_target(const callback_row *callback, const call_row *call,
-                       enum target target)
+static bool has_target(const callback_row *callback, const move *act)
 {
     const event_row *event = &events[callback->event];
-    uint32_t offered = call->on & callback->kind->offers;
-    if (call->on & (REACTOR | HOST)) {
-        return target == SELF;
+    uint32_t offered = act->call->on & callback->kind->offers;
+    if (act->call->on & (REACTOR | HOST)) {
+        return act->target == SELF;
     }
-    return target == SIBLING || (target == SELF && (event->self & offered)) ||
-           (target == PARENT && (event->parent & offered));
+    return act->target == SIBLING ||
+           (act->target == SELF && (event->self & offered)) ||
+           (act->target == PARENT && (event->parent & offered));
 }
 
 static void add_case(one_case one)
 {
-    if (rule_against(one.callback, one.call, one.target, order.fixture)) {
+    if (rule_against(one.callback, &one.acts[0], order.fixture)) {
         order.excluded++;
-    } else if (!order.only || strstr(name_of(&one), order.only)) {
+        return;
+    }
+    if (!order.only || strstr(name_of(&one), order.only)) {
+        order.cases[order.count++] = one;
+    }
+    one.nested = true;
+    if (!rule_against_nesting(one.callback, &one.acts[0], order.fixture) &&
+        (!order.only || strstr(name_of(&one), order.only))) {
         order.cases[order.count++] = one;
     }
 }
@@ -87,13 +110,14 @@ static void add_case(one_case one)
 static void enumerate(void)
 {
     order.cases =
-        calloc(callback_count * call_count * TARGETS, sizeof *order.cases);
+        calloc(callback_count * call_count * TARGETS * 2, sizeof *order.cases);
     WANT(order.cases != NULL);
     for (size_t i = 0; i < callback_count; i++) {
         for (size_t k = 0; k < call_count; k++) {
             for (int target = 0; target < TARGETS; target++) {
-                one_case one = {&callbacks[i], &calls[k], (enum target)target};
-                if (has_target(one.callback, one.call, one.target)) {
+                one_case one = {.callback = &callbacks[i],
+                                .acts = {{&calls[k], (enum target)target}}};
+                if (has_target(one.callback, &one.acts[0])) {
                     add_case(one);
                 }
             }
@@ -101,16 +125,53 @@ static void enumerate(void)
     }
 }
 
+static size_t draw(size_t below)
+{
+    order.random =
+        order.random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    return (size_t)(order.random >> 33) % below;
+}
+
+/* A second call behind the first, on an object that the case has. */
+static bool add_second(one_case *one)
+{
+    move second = {&calls[draw(call_count)], (enum target)draw(TARGETS)};
+    if (!has_target(one->callback, &second) ||
+        rule_against(one->callback, &second, order.fixture)) {
+        return false;
+    }
+    if (second.target == SIBLING && sibling_of(one) &&
+        !(sibling_of(one)->offers & second.call->on)) {
+        return false;
+    }
+    one->acts[1] = second;
+    return true;
+}
+
+/* Cases of two calls, drawn by the seed, in place of those of one. */
+static void enumerate_pairs(void)
+{
+    size_t ones = order.count;
+    one_case *all = order.cases;
+    order.cases = calloc(order.pairs, sizeof *order.cases);
+    WANT(order.cases != NULL && ones > 0);
+    for (order.count = 0; order.count < order.pairs;) {
+        one_case one = all[draw(ones)];
+        if (add_second(&one)) {
+            order.cases[order.count++] = one;
+        }
+    }
+    free(all);
+}
+
 /* Shuffles by the seed, and keeps the first ones. */
 static void take_sample(void)
 {
-    uint64_t random = order.seed * 2 + 1;
     if (order.sample == 0 || order.sample >= order.count) {
         return;
     }
     for (size_t i = 0; i < order.sample; i++) {
-        random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        size_t other = i + (size_t)(random >> 33) % (order.count - i);
+        size_t other = i + draw(order.count - i);
         one_case one = order.cases[i];
         order.cases[i] = order.cases[other];
         order.cases[other] = one;
@@ -202,7 +263,7 @@ static void blame(size_t at, const char *after)
  * which it still does. */
 static void blame_together(size_t from, size_t at)
 {
-    char after[200];
+    char after[400];
     size_t good = at;
     while (from + 1 < good) {
         size_t middle = from + (good - from) / 2;
@@ -280,7 +341,8 @@ static const tenon_fixture *find_host(const char *name)
 static int usage(void)
 {
     fprintf(stderr, "usage: tenon-matrix --host HOST [--sample COUNT] "
-                    "[--seed N] [--only TEXT] [--list] [--absent]\n"
+                    "[--pairs COUNT] [--seed N] [--only TEXT] "
+                    "[--list] [--absent]\n"
                     "       tenon-matrix --names\n");
     return 2;
 }
@@ -309,6 +371,8 @@ static bool parse(int argc, char **argv)
             order.seed = strtoul(value, NULL, 10);
         } else if (strcmp(argv[i], "--sample") == 0) {
             order.sample = strtoul(value, NULL, 10);
+        } else if (strcmp(argv[i], "--pairs") == 0) {
+            order.pairs = strtoul(value, NULL, 10);
         } else {
             return false;
         }
@@ -343,8 +407,11 @@ int main(int argc, char **argv)
     if (!parse(argc, argv)) {
         return usage();
     }
+    order.random = order.seed * 2 + 1;
     enumerate();
-    if (getenv("TENON_EXHAUSTIVE") == NULL) {
+    if (order.pairs) {
+        enumerate_pairs();
+    } else if (getenv("TENON_EXHAUSTIVE") == NULL) {
         take_sample();
     }
     if (order.list) {

@@ -62,7 +62,9 @@ enum target { SELF, PARENT, SIBLING, TARGETS };
 enum event_flag {
     MANY = 1,  /* may come more than once */
     INNER = 2, /* comes inside of calls, by its contract */
-    ALONE = 4  /* never beside another event of its actor */
+    ALONE = 4, /* never beside another event of its actor */
+    APART = 8  /* each is a notice of its own: in a nested loop one may come
+                  while another is on the stack */
 };
 
 enum event {
@@ -141,19 +143,21 @@ struct actor {
     char name[48];
 };
 
-#define KINDS_OF(X)                                                         \
-    X(SOON)                                                                 \
-    X(LATER)                                                                \
-    X(TICKET)                                                               \
-    X(METRONOME)                                                            \
-    X(EYE)                                                                  \
-    X(GHOST)                                                                \
-    X(PEP)                                                                  \
-    X(LETTER)                                                               \
-    X(BELL)                                                                 \
-    X(SHUTDOWN) X(COMPLAINT) X(GOODBYE) X(VISITOR) X(SOCKET) X(BUFFERED)    \
-        X(MEMORY) X(PIPE) X(LINES) X(CLIENT) X(NAMED) X(QUESTION) X(PLEDGE) \
-            X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
+#define KINDS_OF(X)                                                       \
+    X(SOON)                                                               \
+    X(LATER)                                                              \
+    X(TICKET)                                                             \
+    X(METRONOME)                                                          \
+    X(EYE)                                                                \
+    X(GHOST)                                                              \
+    X(PEP)                                                                \
+    X(LETTER)                                                             \
+    X(BELL)                                                               \
+    X(SHUTDOWN)                                                           \
+    X(COMPLAINT)                                                          \
+    X(GOODBYE)                                                            \
+    X(VISITOR) X(SOCKET) X(BUFFERED) X(MEMORY) X(PIPE) X(LINES) X(CLIENT) \
+        X(NAMED) X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)
@@ -191,9 +195,13 @@ extern const size_t call_count;
 
 /* ---- rules ---- */
 
+typedef struct move move;
 /** Why this pair is left out on this host, or NULL. */
-const char *rule_against(const callback_row *callback, const call_row *call,
-                         enum target target, const tenon_fixture *fixture);
+const char *rule_against(const callback_row *callback, const move *act,
+                         const tenon_fixture *fixture);
+/** Why no loop is to be run from this callback, or NULL. */
+const char *rule_against_nesting(const callback_row *callback, const move *act,
+                                 const tenon_fixture *fixture);
 /** Functions and callbacks without a row: pairs of a name and a sentence. */
 typedef struct exclusion {
     const char *name; /* may end with a star */
@@ -204,15 +212,22 @@ extern const size_t exclusion_count;
 
 /* ---- the stage ---- */
 
+struct move {
+    const call_row *call; /* NULL: none */
+    enum target target;
+};
+
 typedef struct one_case {
     const callback_row *callback;
-    const call_row *call;
-    enum target target;
+    move acts[2];
+    bool nested; /* from another callback, in a loop that this one runs */
 } one_case;
 
 typedef struct stage {
     const tenon_fixture *fixture;
     const one_case *now;
+    const move *act; /* that is being done */
+    bool inner;      /* the nested loop has come to it */
     void *loop;
     tenon_reactor *reactor;
     harness_heap heap;
@@ -230,6 +245,8 @@ typedef struct stage {
 
 extern stage st;
 
+/** What the sibling is in this case; NULL: there is none. */
+const part *sibling_of(const one_case *one);
 /** Runs a case, in this process. */
 void stage_play(const tenon_fixture *fixture, const one_case *one);
 

@@ -46,22 +46,22 @@ static const rule rules[] = {
      "one loop of this host carries one reactor"},
 };
 
-static uint32_t offers(const callback_row *callback, const call_row *call,
-                       enum target target)
+static uint32_t offers(const callback_row *callback, const move *act)
 {
-    bool same = target != SIBLING || (callback->kind->offers & call->on);
+    bool same =
+        act->target != SIBLING || (callback->kind->offers & act->call->on);
     return same ? callback->kind->offers : 0;
 }
 
 static bool applies(const rule *r, const callback_row *callback,
-                    const call_row *call, enum target target,
-                    const tenon_fixture *fixture)
+                    const move *act, const tenon_fixture *fixture)
 {
+    const call_row *call = act->call;
     return (r->event < 0 || r->event == (int)callback->event) &&
            (!r->function || strcmp(r->function, call->function) == 0) &&
            (!r->on || (r->on & call->on)) &&
-           (!r->beside || (r->beside & offers(callback, call, target))) &&
-           (r->target < 0 || r->target == (int)target) &&
+           (!r->beside || (r->beside & offers(callback, act))) &&
+           (r->target < 0 || r->target == (int)act->target) &&
            (!r->without || !(fixture->caps & r->without));
 }
 
@@ -81,15 +81,39 @@ static const char *host_lacks(const call_row *call,
     return NULL;
 }
 
-const char *rule_against(const callback_row *callback, const call_row *call,
-                         enum target target, const tenon_fixture *fixture)
+const char *rule_against(const callback_row *callback, const move *act,
+                         const tenon_fixture *fixture)
 {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if (applies(&rules[i], callback, call, target, fixture)) {
+        if (applies(&rules[i], callback, act, fixture)) {
             return rules[i].reason;
         }
     }
-    return host_lacks(call, fixture);
+    return host_lacks(act->call, fixture);
+}
+
+const char *rule_against_nesting(const callback_row *callback, const move *act,
+                                 const tenon_fixture *fixture)
+{
+    if (!(fixture->caps & TENON_FIXTURE_NESTED)) {
+        return "this host's loop cannot be run from its own callbacks";
+    }
+    if (callback->event == EV_REPORTED && act->call->on == HANDLE) {
+        return "what is reported while the handler runs goes to standard error";
+    }
+    switch ((int)callback->event) {
+    case EV_VISIT:
+        return "tenon_reactor_foreach_watch: a loop would change watches";
+    case EV_CANCELLER:
+        return "tenon_canceller_fn: it may call no user code";
+    case EV_RESOLVE:
+    case EV_UNRESOLVE:
+        return "tenon_resolver_ops: it must not wait";
+    case EV_FREED:
+        return "tenon_buffer_free_fn: a loop would call the transport";
+    default:
+        return NULL;
+    }
 }
 
 const exclusion exclusions[] = {
