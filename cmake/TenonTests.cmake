@@ -44,8 +44,8 @@ if(TENON_LIBEV AND TARGET test-interop-foreign)
   target_compile_definitions(test-interop-foreign PRIVATE TENON_HAVE_LIBEV=1)
 endif()
 
-# The re-entrancy matrix: all of it on the hosts that cost nothing, and of the
-# others a sample, unless all is asked for.
+# The re-entrancy matrix: all of it on the hosts that cost nothing, of the
+# others a sample, and some pairs of calls. All of all with TENON_EXHAUSTIVE.
 file(GLOB sources CONFIGURE_DEPENDS "${tests}/matrix/*.c")
 if(sources AND TARGET tenon_fixtures AND TARGET tenon-line)
   add_executable(tenon-matrix ${sources})
@@ -53,16 +53,20 @@ if(sources AND TARGET tenon_fixtures AND TARGET tenon-line)
   target_link_libraries(tenon-matrix PRIVATE
     tenon_fixtures tenon_harness tenon-line ${libs} tenon)
   target_include_directories(tenon-matrix PRIVATE "${tests}/harness")
+  function(tenon_add_matrix name)
+    add_test(NAME matrix-${name} COMMAND tenon-matrix ${ARGN})
+    tenon_test_properties(matrix-${name} 120 matrix)
+  endfunction()
   get_property(fixtures GLOBAL PROPERTY TENON_FIXTURES)
   foreach(name IN LISTS fixtures)
-    set(sample --sample 3000)
+    set(sample --sample 4000)
     if(name MATCHES "^(native|manual)$")
       set(sample "")
     endif()
-    add_test(NAME matrix-${name}
-      COMMAND tenon-matrix --host ${name} ${sample})
-    tenon_test_properties(matrix-${name} 120 matrix ${name})
+    tenon_add_matrix(${name} --host ${name} ${sample})
   endforeach()
+  tenon_add_matrix(pairs-foreign --host foreign --pairs 10000)
+  tenon_add_matrix(pairs-manual --host manual --pairs 10000)
   add_test(NAME matrix-complete COMMAND sh "${tests}/matrix/complete.sh"
     "${tenon_BINARY_DIR}" "${tenon_SOURCE_DIR}")
   tenon_test_properties(matrix-complete 60 matrix)

@@ -224,9 +224,9 @@ static tenon_status leave(tenon_reactor *r, tenon_reactor *outer,
     }
     r->depth--;
     tenon__current = outer;
-    if (r->depth == 0 && status != TENON_OK) {
+    if (r->depth == 0 && status != TENON_OK && !r->in_slot) {
         tenon__finish(r);
-    } else if (r->depth == 0) {
+    } else if (r->depth == 0 && status == TENON_OK) {
         if (out->more) {
             tenon__arm(r);
         }

@@ -23,6 +23,9 @@
 
 static char bytes[10000];
 static tenon_address address;
+enum { GUESTS = 4 };
+static tenon_waiter *guests[GUESTS]; /* that calls have let wait */
+static int guest_count;
 static int debts; /* must be paid, at the reactor's end at the latest */
 static int hopes; /* may be dropped by the reactor's end, else come */
 
@@ -41,6 +44,10 @@ static tenon_status guest(tenon_status status)
 void calls_close(void)
 {
     WANT(debts == 0);
+    while (guest_count > 0) {
+        guest_count--;
+        DISOWN(guests[guest_count]);
+    }
     WANT(hopes == 0 || st.upset || st.closing);
     hopes = 0;
 }
@@ -570,6 +577,15 @@ static tenon_status send_file(actor *a)
     return status;
 }
 
+/* Nobody tells the actor any more when its connection is lost. */
+static void give_away(actor *a, tenon_status status)
+{
+    if (status >= 0) {
+        a->again++;
+        lose_transport(a);
+    }
+}
+
 static tenon_status set_protocol(actor *a)
 {
     tenon_status status =
@@ -599,10 +615,10 @@ static tenon_status pipe_with(actor *a)
 {
     for (int i = 0; i < st.cast_count; i++) {
         actor *other = &st.cast[i];
-        if (other != a && other->transport && other->opened) {
+        if (other != a && other->transport && other->opened && !other->line) {
             tenon_status status = tenon_pipe(T, other->transport, NULL);
-            a->again += status >= 0;
-            other->again += status >= 0;
+            give_away(a, status);
+            give_away(other, status);
             other->loose = true;
             return status;
         }
@@ -621,7 +637,7 @@ static tenon_status line_set_protocol(actor *a)
 {
     tenon_status status =
         tenon_line_set_protocol(a->line, (tenon_protocol){&quiet_ops, NULL});
-    a->again += status >= 0;
+    give_away(a, status);
     return status;
 }
 
@@ -709,7 +725,7 @@ static void on_more(tenon_waiter *waiter, tenon_future *future, void *user)
 {
     (void)future;
     (void)user;
-    disown_block(waiter, sizeof *waiter);
+    (void)waiter;
     WANT(debts-- > 0);
 }
 
@@ -717,10 +733,17 @@ static tenon_status wait_more(actor *a)
 {
     tenon_waiter *waiter = own(sizeof *waiter);
     tenon_status status = tenon_future_on_done(F, waiter, on_more, NULL);
-    if (status < 0) {
-        disown_block(waiter, sizeof *waiter);
-    }
+    WANT(guest_count < GUESTS);
+    guests[guest_count++] = waiter;
     return owed(status);
+}
+
+static tenon_status forget_more(actor *a)
+{
+    size_t count = tenon_future_off(F, on_more, NULL);
+    WANT((size_t)debts >= count);
+    debts -= (int)count;
+    return TENON_OK;
 }
 
 static tenon_status waiter_free(actor *a)

@@ -121,7 +121,8 @@ tenon_status matrix_on_tick(tenon_periodic *periodic, uint64_t missed,
 {
     actor *a = user;
     (void)missed;
-    WANT(periodic == a->periodic && a->phase == 0);
+    WANT(periodic == a->periodic && (a->phase == 0 || a->loose));
+    a->phase = 0;
     hit(a, EV_TICK);
     if (!a->periodic || a->ended) {
         return TENON_OK;
@@ -444,6 +445,8 @@ const part kind_SHUTDOWN = {"shutdown hook",   HOOK,
 static void complain(void *user)
 {
     actor *a = user;
+    /* What is reported while the handler runs goes to standard error. */
+    a->loose = a->loose || st.cast[0].inside[EV_REPORTED];
     tenon_reactor_report(st.reactor, a->role, st.error);
 }
 

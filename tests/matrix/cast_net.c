@@ -274,9 +274,10 @@ void matrix_on_stopped(tenon_listener *listener, tenon_status status,
 {
     actor *a = user;
     (void)listener;
-    (void)status;
     WANT(over(a, EV_LCLOSED, 1));
-    WANT(a->seen[EV_LOST] == a->seen[EV_MADE] || a->again);
+    WANT(a->seen[EV_LOST] == a->seen[EV_MADE] || a->again ||
+         status == TENON_CLOSED ||
+         status == TENON_HOST_GONE); /* the reactor ended first */
     hit(a, EV_LSTOPPED);
 }
 

@@ -93,7 +93,8 @@ static bool has_target(const callback_row *callback, const move *act)
 
 static void add_case(one_case one)
 {
-    if (rule_against(one.callback, &one.acts[0], order.fixture)) {
+    if (rule_against(one.callback, &one.acts[0], sibling_of(&one),
+                     order.fixture)) {
         order.excluded++;
         return;
     }
@@ -101,7 +102,7 @@ static void add_case(one_case one)
         order.cases[order.count++] = one;
     }
     one.nested = true;
-    if (!rule_against_nesting(one.callback, &one.acts[0], order.fixture) &&
+    if (!rule_against_nesting(one.callback, order.fixture) &&
         (!order.only || strstr(name_of(&one), order.only))) {
         order.cases[order.count++] = one;
     }
@@ -136,16 +137,17 @@ static size_t draw(size_t below)
 static bool add_second(one_case *one)
 {
     move second = {&calls[draw(call_count)], (enum target)draw(TARGETS)};
-    if (!has_target(one->callback, &second) ||
-        rule_against(one->callback, &second, order.fixture)) {
+    const part *sibling = sibling_of(one);
+    if (!has_target(one->callback, &second)) {
         return false;
     }
-    if (second.target == SIBLING && sibling_of(one) &&
-        !(sibling_of(one)->offers & second.call->on)) {
+    if (second.target == SIBLING && sibling &&
+        !(sibling->offers & second.call->on)) {
         return false;
     }
     one->acts[1] = second;
-    return true;
+    return !rule_against(one->callback, &second, sibling_of(one),
+                         order.fixture);
 }
 
 /* Cases of two calls, drawn by the seed, in place of those of one. */
@@ -408,12 +410,15 @@ int main(int argc, char **argv)
         return usage();
     }
     order.random = order.seed * 2 + 1;
+    if (getenv("TENON_EXHAUSTIVE") != NULL) {
+        order.sample = 0;
+        order.pairs *= 20;
+    }
     enumerate();
     if (order.pairs) {
         enumerate_pairs();
-    } else if (getenv("TENON_EXHAUSTIVE") == NULL) {
-        take_sample();
     }
+    take_sample();
     if (order.list) {
         for (size_t i = 0; i < order.count; i++) {
             printf("%s\n", name_of(&order.cases[i]));

@@ -143,21 +143,25 @@ struct actor {
     char name[48];
 };
 
-#define KINDS_OF(X)                                                       \
-    X(SOON)                                                               \
-    X(LATER)                                                              \
-    X(TICKET)                                                             \
-    X(METRONOME)                                                          \
-    X(EYE)                                                                \
-    X(GHOST)                                                              \
-    X(PEP)                                                                \
-    X(LETTER)                                                             \
-    X(BELL)                                                               \
-    X(SHUTDOWN)                                                           \
-    X(COMPLAINT)                                                          \
-    X(GOODBYE)                                                            \
-    X(VISITOR) X(SOCKET) X(BUFFERED) X(MEMORY) X(PIPE) X(LINES) X(CLIENT) \
-        X(NAMED) X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
+#define KINDS_OF(X)                                                      \
+    X(SOON)                                                              \
+    X(LATER)                                                             \
+    X(TICKET)                                                            \
+    X(METRONOME)                                                         \
+    X(EYE)                                                               \
+    X(GHOST)                                                             \
+    X(PEP)                                                               \
+    X(LETTER)                                                            \
+    X(BELL)                                                              \
+    X(SHUTDOWN)                                                          \
+    X(COMPLAINT)                                                         \
+    X(GOODBYE)                                                           \
+    X(VISITOR)                                                           \
+    X(SOCKET)                                                            \
+    X(BUFFERED)                                                          \
+    X(MEMORY)                                                            \
+    X(PIPE) X(LINES) X(CLIENT) X(NAMED) X(QUESTION) X(PLEDGE) X(FAILURE) \
+        X(RETREAT) X(FAMILY) X(WORD)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)
@@ -178,7 +182,8 @@ enum call_flag {
     BENDS = 1,  /* the actor may not come to its script's end */
     ENDS = 2,   /* nothing of the object's class comes but what is owed */
     UPSETS = 4, /* all actors may not come to their end */
-    RUNS = 8    /* callbacks may run inside */
+    RUNS = 8,   /* callbacks may run inside */
+    STARTS = 16 /* what was ended begins anew */
 };
 
 typedef struct call_row {
@@ -198,9 +203,9 @@ extern const size_t call_count;
 typedef struct move move;
 /** Why this pair is left out on this host, or NULL. */
 const char *rule_against(const callback_row *callback, const move *act,
-                         const tenon_fixture *fixture);
+                         const part *sibling, const tenon_fixture *fixture);
 /** Why no loop is to be run from this callback, or NULL. */
-const char *rule_against_nesting(const callback_row *callback, const move *act,
+const char *rule_against_nesting(const callback_row *callback,
                                  const tenon_fixture *fixture);
 /** Functions and callbacks without a row: pairs of a name and a sentence. */
 typedef struct exclusion {

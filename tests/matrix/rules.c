@@ -46,21 +46,22 @@ static const rule rules[] = {
      "one loop of this host carries one reactor"},
 };
 
-static uint32_t offers(const callback_row *callback, const move *act)
+static uint32_t offers(const callback_row *callback, const move *act,
+                       const part *sibling)
 {
-    bool same =
-        act->target != SIBLING || (callback->kind->offers & act->call->on);
-    return same ? callback->kind->offers : 0;
+    const part *of = act->target == SIBLING ? sibling : callback->kind;
+    return of ? of->offers : 0;
 }
 
 static bool applies(const rule *r, const callback_row *callback,
-                    const move *act, const tenon_fixture *fixture)
+                    const move *act, const part *sibling,
+                    const tenon_fixture *fixture)
 {
     const call_row *call = act->call;
     return (r->event < 0 || r->event == (int)callback->event) &&
            (!r->function || strcmp(r->function, call->function) == 0) &&
            (!r->on || (r->on & call->on)) &&
-           (!r->beside || (r->beside & offers(callback, act))) &&
+           (!r->beside || (r->beside & offers(callback, act, sibling))) &&
            (r->target < 0 || r->target == (int)act->target) &&
            (!r->without || !(fixture->caps & r->without));
 }
@@ -82,24 +83,21 @@ static const char *host_lacks(const call_row *call,
 }
 
 const char *rule_against(const callback_row *callback, const move *act,
-                         const tenon_fixture *fixture)
+                         const part *sibling, const tenon_fixture *fixture)
 {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if (applies(&rules[i], callback, act, fixture)) {
+        if (applies(&rules[i], callback, act, sibling, fixture)) {
             return rules[i].reason;
         }
     }
     return host_lacks(act->call, fixture);
 }
 
-const char *rule_against_nesting(const callback_row *callback, const move *act,
+const char *rule_against_nesting(const callback_row *callback,
                                  const tenon_fixture *fixture)
 {
     if (!(fixture->caps & TENON_FIXTURE_NESTED)) {
         return "this host's loop cannot be run from its own callbacks";
-    }
-    if (callback->event == EV_REPORTED && act->call->on == HANDLE) {
-        return "what is reported while the handler runs goes to standard error";
     }
     switch ((int)callback->event) {
     case EV_VISIT:

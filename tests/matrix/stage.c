@@ -61,8 +61,10 @@ void lose_transport(actor *a)
 
 void drop_transport(actor *a)
 {
+    bool lost = over(a, EV_LOST, 1) || over(a, EV_LINE_LOST, 1) || st.closed;
     if (a->held) {
         tenon_transport_unref(a->transport);
+        a->transport = lost ? NULL : a->transport;
         a->held = false;
     }
 }
@@ -151,6 +153,7 @@ static void do_act(const move *act)
     }
     a->loose = a->loose || (call->flags & (BENDS | ENDS));
     st.upset = st.upset || (call->flags & UPSETS);
+    a->ended &= ~(call->flags & STARTS ? call->on : 0);
     st.act = act;
     st.calling++;
     tenon_status status = call->fn(a);
