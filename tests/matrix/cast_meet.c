@@ -44,6 +44,7 @@ static void unresolve(void *self, tenon_lookup *lookup)
     WANT(a->phase == HELD);
     a->phase = ANSWERED;
     hit(a, EV_UNRESOLVE);
+    a->lookup = a->held ? a->lookup : NULL; /* not to be used again */
 }
 
 const tenon_resolver_ops matrix_resolver = {sizeof matrix_resolver, "matrix",
@@ -164,6 +165,7 @@ static void step_named(actor *a)
     if (a->phase == HELD) {
         a->phase = ANSWERED;
         tenon_lookup_done(a->lookup, st.error);
+        a->lookup = NULL;
     }
 }
 

@@ -6,7 +6,7 @@
  * called on x every host. Three tables make it:
  *
  *   callbacks.def  what calls back, and which kind of actor brings it about
- *   calls.def      a public function, applied to an object of some class
+ *   calls_*.def    a public function, applied to an object of some class
  *   rules.c        pairs and functions that are left out, each with a sentence
  *
  * A case is one pair on one target. Its stage holds an actor whose callback
@@ -143,25 +143,27 @@ struct actor {
     char name[48];
 };
 
-#define KINDS_OF(X)                                                      \
-    X(SOON)                                                              \
-    X(LATER)                                                             \
-    X(TICKET)                                                            \
-    X(METRONOME)                                                         \
-    X(EYE)                                                               \
-    X(GHOST)                                                             \
-    X(PEP)                                                               \
-    X(LETTER)                                                            \
-    X(BELL)                                                              \
-    X(SHUTDOWN)                                                          \
-    X(COMPLAINT)                                                         \
-    X(GOODBYE)                                                           \
-    X(VISITOR)                                                           \
-    X(SOCKET)                                                            \
-    X(BUFFERED)                                                          \
-    X(MEMORY)                                                            \
-    X(PIPE) X(LINES) X(CLIENT) X(NAMED) X(QUESTION) X(PLEDGE) X(FAILURE) \
-        X(RETREAT) X(FAMILY) X(WORD)
+#define KINDS_OF(X) \
+    X(SOON)         \
+    X(LATER)        \
+    X(TICKET)       \
+    X(METRONOME)    \
+    X(EYE)          \
+    X(GHOST)        \
+    X(PEP)          \
+    X(LETTER)       \
+    X(BELL)         \
+    X(SHUTDOWN)     \
+    X(COMPLAINT)    \
+    X(GOODBYE)      \
+    X(VISITOR)      \
+    X(SOCKET)       \
+    X(BUFFERED)     \
+    X(MEMORY)       \
+    X(PIPE)         \
+    X(LINES)        \
+    X(CLIENT)       \
+    X(NAMED) X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)
@@ -195,8 +197,9 @@ typedef struct call_row {
     tenon_status (*fn)(actor *a);
 } call_row;
 
-extern const call_row calls[];
-extern const size_t call_count;
+/** Row by row, through all tables; NULL beyond the last. */
+const call_row *call_at(size_t index);
+size_t call_count(void);
 
 /* ---- rules ---- */
 

@@ -19,6 +19,10 @@ typedef struct rule {
     const char *reason;
 } rule;
 
+static const char no_loop[] =
+    "tenon_resolver_ops: it must neither wait, nor run the loop, nor drop the "
+    "last reference to the reactor";
+
 static const rule rules[] = {
     {EV_FREED, NULL, TRANSPORT, 0, SELF, 0,
      "tenon_buffer_free_fn: it may not call the transport"},
@@ -28,16 +32,24 @@ static const rule rules[] = {
      "a line is given away by tenon_line_set_protocol, which frees its buffer"},
     {-1, "tenon_pipe", TRANSPORT, LINE, -1, 0,
      "a line is given away by tenon_line_set_protocol, which frees its buffer"},
-    {EV_RESOLVE, "tenon_run", REACTOR, 0, -1, 0,
-     "comes inside of a call outside of turns, where a run runs, for ever"},
-    {EV_UNRESOLVE, "tenon_run", REACTOR, 0, -1, 0,
-     "comes inside of a call outside of turns, where a run runs, for ever"},
     {EV_CANCELLER, "tenon_run", REACTOR, 0, -1, 0,
      "comes inside of a call outside of turns, where a run runs, for ever"},
-    {EV_RESOLVE, "tenon_reactor_unref", REACTOR, 0, -1, 0,
-     "tenon_resolver_ops: it may not drop the last reference to the reactor"},
-    {EV_UNRESOLVE, "tenon_reactor_unref", REACTOR, 0, -1, 0,
-     "tenon_resolver_ops: it may not drop the last reference to the reactor"},
+    {EV_RESOLVE, "tenon_run*", 0, 0, -1, 0, no_loop},
+    {EV_RESOLVE, "tenon_turn", 0, 0, -1, 0, no_loop},
+    {EV_RESOLVE, "tenon_manual_turn", 0, 0, -1, 0, no_loop},
+    {EV_RESOLVE, "tenon_manual_advance", 0, 0, -1, 0, no_loop},
+    {EV_RESOLVE, "host_nested", 0, 0, -1, 0, no_loop},
+    {EV_RESOLVE, "host_iterate", 0, 0, -1, 0, no_loop},
+    {EV_RESOLVE, "tenon_reactor_unref", REACTOR, 0, -1, 0, no_loop},
+    {EV_UNRESOLVE, "tenon_run*", 0, 0, -1, 0, no_loop},
+    {EV_UNRESOLVE, "tenon_turn", 0, 0, -1, 0, no_loop},
+    {EV_UNRESOLVE, "tenon_manual_turn", 0, 0, -1, 0, no_loop},
+    {EV_UNRESOLVE, "tenon_manual_advance", 0, 0, -1, 0, no_loop},
+    {EV_UNRESOLVE, "host_nested", 0, 0, -1, 0, no_loop},
+    {EV_UNRESOLVE, "host_iterate", 0, 0, -1, 0, no_loop},
+    {EV_UNRESOLVE, "tenon_reactor_unref", REACTOR, 0, -1, 0, no_loop},
+    {EV_UNRESOLVE, NULL, LOOKUP, 0, SELF, 0,
+     "tenon_resolver_ops.cancel: the lookup is not to be used again"},
     {-1, "host_nested", HOST, 0, -1, TENON_FIXTURE_NESTED,
      "this host's loop cannot be run from its own callbacks"},
     {-1, "host_iterate", HOST, 0, -1, TENON_FIXTURE_NESTED,
@@ -53,13 +65,21 @@ static uint32_t offers(const callback_row *callback, const move *act,
     return of ? of->offers : 0;
 }
 
+/* A star stands for any end. */
+static bool names(const char *pattern, const char *function)
+{
+    size_t len = strcspn(pattern, "*");
+    return strncmp(pattern, function, len) == 0 &&
+           (pattern[len] == '*' || function[len] == '\0');
+}
+
 static bool applies(const rule *r, const callback_row *callback,
                     const move *act, const part *sibling,
                     const tenon_fixture *fixture)
 {
     const call_row *call = act->call;
     return (r->event < 0 || r->event == (int)callback->event) &&
-           (!r->function || strcmp(r->function, call->function) == 0) &&
+           (!r->function || names(r->function, call->function)) &&
            (!r->on || (r->on & call->on)) &&
            (!r->beside || (r->beside & offers(callback, act, sibling))) &&
            (r->target < 0 || r->target == (int)act->target) &&

@@ -158,7 +158,7 @@ static void do_act(const move *act)
     st.calling++;
     tenon_status status = call->fn(a);
     st.calling--;
-    a->ended |= call->flags & ENDS ? call->on : 0;
+    a->ended |= (call->flags & ENDS) && status >= 0 ? call->on : 0;
     if (!may_return(call, status)) {
         broken("%s returned %s", call->function, tenon_status_name(status));
     }
