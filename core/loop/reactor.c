@@ -37,9 +37,10 @@ void tenon__alive_tell(tenon_reactor *r)
     if (alive != r->alive_told) {
         r->alive_told = alive;
         if (TENON__HOST_HAS(r, set_alive)) {
+            bool before = r->in_slot;
             r->in_slot = true;
             r->ops->set_alive(r->host, alive);
-            r->in_slot = false;
+            r->in_slot = before;
         }
     }
 }
