@@ -4,8 +4,7 @@
 /*
  * GLib underneath: a source at the attach priority that polls the engine's
  * descriptor, and one below redraw priority, which enters when the budget was
- * spent: UPPER -> LOWER, and back after its turn or 8 ms. What there is to do
- * is read from the engine each time GLib asks; it may leave any question out.
+ * spent: UPPER -> LOWER, and back after its turn or 8 ms. All is stateless.
  */
 
 #include <tenon/glib.h>
@@ -34,7 +33,8 @@ typedef struct host {
     void *token;
 } host;
 
-/* Under our own run when lost or in a forked child. */
+/* Under our own run when lost, ended because its descriptor was closed, or in
+ * a forked child. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -188,7 +188,7 @@ static tenon_status run(void *self, int64_t max_wait_ns)
     } while (!once && !h->stopping && tenon_reactor_alive(h->reactor));
     h->limit_ms = -1;
     h->running = false;
-    if (h->lost) {
+    if (h->lost || (h->done && tenon_reactor_is_closed(h->reactor))) {
         retire(h);
     }
     return TENON_OK;

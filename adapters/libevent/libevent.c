@@ -2,12 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * libevent underneath. Two events want the engine's descriptor: a quiet one,
- * which the base does not count (EVLIST_INTERNAL), and a counted one, which
- * keeps event_base_dispatch going. One of them is armed; changing over costs no
- * system call. A third, without a descriptor, enters again after the base has
- * polled. event_base_free tells nobody, but takes every event out: the armed
- * one without EVLIST_INSERTED means that the base is gone.
+ * libevent underneath. Two events want the engine's descriptor: one that the
+ * base does not count (EVLIST_INTERNAL), and one that keeps its dispatch going.
+ * A third, without a descriptor, enters again after the base has polled. An
+ * armed event without EVLIST_INSERTED means that the base is gone.
  */
 
 #include <event2/event_struct.h>
@@ -52,7 +50,8 @@ static void finish(host *h)
     }
 }
 
-/* Under our own run: in a forked child, whose epoll is still the parent's. */
+/* Under our own run: the engine's descriptor was closed, or in a forked child,
+ * whose epoll is still the parent's, and whose reactor has not ended. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -195,6 +194,9 @@ static tenon_status run(void *self, int64_t max_wait_ns)
     (void)(max_wait_ns == TENON_FOREVER ? event_base_loop(h->base, 0)
                                         : run_once(h, max_wait_ns));
     h->running = false;
+    if (h->done && tenon_reactor_is_closed(h->reactor)) {
+        retire(h);
+    }
     return TENON_OK;
 }
 

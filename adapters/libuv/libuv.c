@@ -8,8 +8,7 @@
  * Whether libuv still holds a closing handle, the anchor tells, which never
  * runs: libuv takes its reference as it ends the close. Without it the loop may
  * be gone, and the block is freed at once; with it the reaper is closed twice:
- * then all that was closed before is out. (Closes end newest first; the anchor
- * is made next to the poll handle, so that nothing comes between them.)
+ * then all that was closed before is out. (Closes end newest first.)
  */
 
 #include <tenon/libuv.h>
@@ -71,7 +70,8 @@ static unsigned count_closing(const host *h)
     return count;
 }
 
-/* Under our own run: lost, or in a child, whose epoll is still the parent's. */
+/* Under our own run: lost, ended because its descriptor was closed, or in a
+ * child, whose epoll is still the parent's, and whose reactor has not ended. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -195,7 +195,7 @@ static tenon_status run(void *self, int64_t max_wait_ns)
         uv_timer_stop(&h->at[ANCHOR].timer);
     }
     h->running = false;
-    if (h->lost) {
+    if (h->lost || (h->done && tenon_reactor_is_closed(h->reactor))) {
         finish(h);
     }
     return TENON_OK;
