@@ -160,7 +160,7 @@ struct tenon_reactor {
     bool deferred;  /* the host was asked to enter us */
     bool alive_told;
     bool reporting;
-    bool in_slot; /* of host or resolver, in the middle of a call of ours */
+    bool in_slot; /* of the host, in the middle of some call of ours */
     _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon__frame *frames;
     struct tenon__traces *traces; /* NULL: nobody debugs */

@@ -22,10 +22,9 @@ void tenon__arm(tenon_reactor *r)
     } else if (r->kind == TENON__HOSTED && r->host_open) {
         r->deferred = true;
         if (TENON__HOST_HAS(r, defer)) {
-            bool before = r->in_slot; /* or in a resolver's function */
             r->in_slot = true;
             r->ops->defer(r->host);
-            r->in_slot = before;
+            r->in_slot = false;
         } else {
             tenon__inbox_wake(r->inbox);
         }

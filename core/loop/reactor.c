@@ -51,10 +51,9 @@ void tenon__alive_tell(tenon_reactor *r)
     }
     r->alive_told = alive;
     if (r->host_open && TENON__HOST_HAS(r, set_alive)) {
-        bool before = r->in_slot;
         r->in_slot = true;
         r->ops->set_alive(r->host, alive);
-        r->in_slot = before;
+        r->in_slot = false;
     }
     call_alive(r);
 }

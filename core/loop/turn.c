@@ -225,9 +225,9 @@ static tenon_status leave(tenon_reactor *r, tenon_reactor *outer,
     }
     r->depth--;
     tenon__current = outer;
-    if (r->depth == 0 && status != TENON_OK && !r->in_slot) {
+    if (r->depth == 0 && status != TENON_OK) {
         tenon__finish(r);
-    } else if (r->depth == 0 && status == TENON_OK) {
+    } else if (r->depth == 0) {
         if (out->more) {
             tenon__arm(r);
         }

@@ -20,8 +20,7 @@
 typedef struct tenon_lookup tenon_lookup;
 
 /** A way to look up names, usually static const. Its functions are called on
- *  the reactor's thread, inside of other calls too, and must neither wait, nor
- *  run the loop, nor drop the last reference to the reactor. */
+ *  the reactor's thread and must not wait. */
 typedef struct tenon_resolver_ops {
     uint32_t size;    /**< of this struct, as you see it */
     const char *name; /**< for reports and dumps */

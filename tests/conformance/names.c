@@ -527,40 +527,6 @@ static void n36_a_future_that_fails(void)
     rig_settle();
 }
 
-/* A resolver's function is called in the middle of tenon_resolve. The call has
- * the host told, and the close must still wait for the end of tenon_resolve. */
-static tenon_status call_and_close(void *self, tenon_lookup *lookup)
-{
-    (void)self;
-    soon(note_call, "never");
-    REQUIRE_OK(tenon_reactor_close(tenon_lookup_reactor(lookup)));
-    note("closed");
-    return TENON_OK;
-}
-
-static const tenon_resolver_ops closing_ops = {
-    .size = sizeof closing_ops, .name = "closing", .resolve = call_and_close};
-
-static void note_done(tenon_lookup *lookup, const tenon_error *error,
-                      void *user)
-{
-    (void)lookup;
-    (void)user;
-    note("done:%s", tenon_status_name(tenon_error_status(error)));
-}
-
-static void n12_closed_while_asking(void)
-{
-    tenon_resolve_options asked = {.size = sizeof asked, .on_done = note_done};
-    REQUIRE_OK(tenon_reactor_set_resolver(rig.reactor, &closing_ops, NULL));
-    REQUIRE_OK(tenon_resolve(rig.reactor, NULL, "name.test", &asked));
-    REQUIRE_NOTES("closed");
-    REQUIRE_OK(tenon_reactor_close(rig.reactor));
-    PUMP_UNTIL(rig.closed);
-    REQUIRE_NOTES("closed done:TENON_CLOSED");
-    rig_take_report(TENON_CLOSED); /* of what was pending, by name */
-}
-
 static const rig_case cases[] = {
     {"N07", "one error lists every cause", n07_every_cause, 0},
     {"N07b", "a failure brings the next attempt", n07_the_next_one_works, 0},
@@ -578,8 +544,6 @@ static const rig_case cases[] = {
     {"N12d", "a name may take too long", n12_a_name_that_takes_too_long, 0},
     {"N12e", "what is pending at the end is told and reported",
      n12_pending_at_the_end, 0},
-    {"N12f", "a resolver that closes the reactor loses no answer",
-     n12_closed_while_asking, 0},
     {"N32b", "a connector can be cancelled at every stage",
      n32_cancel_at_every_stage, 0},
     {"N35", "a connection may have a local address", n35_from_where, 0},
