@@ -131,14 +131,17 @@ static void start_factory(tenon_reactor *reactor, tenon_node *node)
     tenon__frame frame;
     tenon_listener *l =
         tenon_listener_ref(TENON__OF(node, tenon_listener, start));
+    l->factory_state = TENON__FACTORY_STARTING;
     tenon__frame_enter_named(reactor, &frame, l, "factory", l->options.name);
     tenon_status status = l->factory.ops->start(l->factory.user, reactor);
     tenon__frame_leave(reactor, &frame);
+    l->factory_state = status < 0 ? TENON__FACTORY_NEW : TENON__FACTORY_STARTED;
     if (status < 0) {
         tenon__report_status(reactor, "factory", l->options.name, l, status);
         (void)tenon_listener_close(l);
-    } else {
-        l->factory_state = TENON__FACTORY_STARTED;
+    }
+    if (l->state == TENON__LISTENER_DRAINING && !tenon__linked(&l->ready)) {
+        tenon__ready_push(reactor, &l->ready); /* a nested loop closed it */
     }
     if (l->state == TENON__LISTENING) {
         tenon__listener_let_in(l);

@@ -27,7 +27,8 @@ enum tenon__listener_state {
 
 /* Of a factory with a life of its own. */
 enum tenon__factory_state {
-    TENON__FACTORY_NEW, /* its start is owed */
+    TENON__FACTORY_NEW,      /* its start is owed */
+    TENON__FACTORY_STARTING, /* is on the stack */
     TENON__FACTORY_STARTED,
     TENON__FACTORY_STOPPED
 };

@@ -48,7 +48,8 @@ enum tenon_debug {
 };
 
 /** Told of errors that nobody else would see. Returning a negative status
- *  means the handler itself failed: the report then goes to standard error. */
+ *  means the handler itself failed: the report then goes to standard error, as
+ *  does what is reported while the handler runs. */
 typedef tenon_status tenon_error_handler_fn(tenon_reactor *reactor,
                                             const tenon_report *report,
                                             void *user);

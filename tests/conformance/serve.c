@@ -378,12 +378,26 @@ static void n03_an_unref_changes_nothing(void)
 /* ---- factories ---- */
 
 static tenon_status start_result;
+static bool close_in_start; /* from another callback, in a nested loop */
+
+static void close_listener(void *user)
+{
+    (void)user;
+    REQUIRE_OK(tenon_listener_close(served.listener));
+}
 
 static tenon_status on_start(void *user, tenon_reactor *reactor)
 {
     REQUIRE(reactor == rig.reactor && user == &served);
     REQUIRE_EQ(served.count, 0);
     note("start");
+    if (close_in_start) {
+        soon(close_listener, NULL);
+        for (int i = 0; i < 100 && !noted("closed"); i++) {
+            rig.fixture->nested(rig.loop, MS(5));
+        }
+        REQUIRE_NOTES("start closed");
+    }
     return start_result;
 }
 
@@ -428,6 +442,15 @@ static void n34_a_factory_that_cannot_start(void)
     PUMP_UNTIL(noted("closed"));
     rig_take_report(-EACCES);
     REQUIRE_NOTES("start closed");
+    finish();
+}
+
+static void n34_closed_under_its_start(void)
+{
+    close_in_start = true;
+    serve_with_life();
+    PUMP_UNTIL(noted("stop"));
+    REQUIRE_NOTES("start closed stop");
     finish();
 }
 
@@ -490,6 +513,8 @@ static const rig_case cases[] = {
      n34_a_factory_lives_with_its_listener, 0},
     {"N34b", "a factory that cannot start closes it",
      n34_a_factory_that_cannot_start, 0},
+    {"N34c", "a factory is stopped whose listener was closed under its start",
+     n34_closed_under_its_start, NEED_NESTED},
 };
 
 const rig_group rig_serve = RIG_GROUP(cases);
