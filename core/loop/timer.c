@@ -324,6 +324,10 @@ tenon_status tenon_timer_set_daemon(tenon_timer *t, bool daemon)
 
 void tenon_timer_set_exclusive(tenon_timer *t, bool exclusive)
 {
+    if (t->state != TENON__TIMER_IDLE ||
+        tenon__on_stack(t->reactor, identity_of(t))) {
+        return; /* what is on the stack is known by it */
+    }
     t->flags &= (uint8_t)~TENON__TIMER_EXCLUSIVE;
     t->flags |= exclusive ? TENON__TIMER_EXCLUSIVE : 0;
 }
