@@ -44,4 +44,5 @@ if(TENON_LIBEV AND TARGET test-interop-foreign)
   target_compile_definitions(test-interop-foreign PRIVATE TENON_HAVE_LIBEV=1)
 endif()
 
+include(TenonSweep)
 include(TenonPackageTests)

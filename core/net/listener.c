@@ -36,6 +36,7 @@ static void dispose(tenon_listener *l)
         tenon__free(&reactor->allocator, TENON__OF(node, tenon__acceptor, node),
                     sizeof(tenon__acceptor));
     }
+    tenon__timer_unkeep(&l->back_off);
     tenon__free(&reactor->allocator, l, sizeof *l);
 }
 
@@ -220,7 +221,10 @@ static tenon_status listen_at(tenon_reactor *reactor, tenon_listener **out,
     }
     l->factory = factory;
     set_up(l, reactor, &chosen);
-    tenon_status status = add(l, endpoint);
+    tenon_status status = tenon__timer_keep(&l->back_off);
+    if (status == TENON_OK) {
+        status = add(l, endpoint);
+    }
     if (status < 0) {
         dispose(l);
         return status;

@@ -209,6 +209,7 @@ static int count_on_stderr(const char *word)
     ssize_t len = pread(file, text, sizeof text - 1, 0);
     close(file);
     text[len > 0 ? len : 0] = '\0';
+    (void)harness_told_text(text);
     int count = 0;
     for (const char *at = text; (at = strstr(at, word)); at++) {
         count++;
@@ -429,8 +430,8 @@ static void l23_descriptors(void)
                             tenon_factory_of(&quiet), NULL));
     REQUIRE_OK(tenon_listener_address(listener, &address));
     tenon_address_format(&address, text, sizeof text);
-    REQUIRE_OK(tenon_connector_start(rig.reactor, NULL, text,
-                                     tenon_factory_of(&quiet), NULL));
+    REQUIRE_OK(tenon_connector_start(
+        rig.reactor, NULL, text, tenon_factory_of(&quiet), &rig_connecting));
     PUMP_UNTIL(rig_stats().transport_count == 2);
     check_cloexec(&before);
     for (int fd = 0; fd < 3; fd++) {

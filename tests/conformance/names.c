@@ -139,6 +139,7 @@ static void on_connected(tenon_connector *connector, tenon_transport *transport,
     (void)user;
     REQUIRE((transport != NULL) == (error == NULL));
     tenon_error_format(error, error_text, sizeof error_text);
+    (void)harness_told(error);
     note("connected:%s", tenon_status_name(tenon_error_status(error)));
 }
 
@@ -480,17 +481,16 @@ static void n36_a_future(void)
     void *value = NULL;
     uint16_t port = serve_at("tcp:127.0.0.1:0");
     snprintf(text, sizeof text, "tcp:127.0.0.1:%u", port);
-    tenon_future *future =
-        tenon_connect(rig.reactor, text, recorder_factory(&client), NULL);
-    REQUIRE(future != NULL);
+    tenon_future *future;
+    REQUIRE_MADE(future, tenon_connect(rig.reactor, text,
+                                       recorder_factory(&client), NULL));
     PUMP_UNTIL(tenon_future_is_done(future) && server.made);
     REQUIRE_OK(tenon_future_value(future, &value));
     REQUIRE(value == client.transport);
     tenon_future_unref(future);
-    future = tenon_listener_stop_future(
-        listener, &(tenon_stop_options){.size = sizeof(tenon_stop_options),
-                                        .mode = TENON_STOP_CLOSE});
-    REQUIRE(future != NULL);
+    const tenon_stop_options stop = {.size = sizeof stop,
+                                     .mode = TENON_STOP_CLOSE};
+    REQUIRE_MADE(future, tenon_listener_stop_future(listener, &stop));
     PUMP_UNTIL(tenon_future_is_done(future));
     REQUIRE(server.lost);
     REQUIRE_OK(tenon_future_value(future, &value));

@@ -9,15 +9,14 @@
 
 #include <stdio.h>
 
-static const rig_group *const groups[] = {
+const rig_group *const rig_groups[] = {
     &rig_loop,  &rig_run,    &rig_time,     &rig_thread, &rig_signal,
     &rig_watch, &rig_stream, &rig_write,    &rig_flow,   &rig_accept,
     &rig_host,  &rig_memory, &rig_lifetime, &rig_future, &rig_gather,
-    &rig_serve, &rig_names,  &rig_convey,
+    &rig_serve, &rig_names,  &rig_convey,   NULL,
 };
 
-#define GROUP_COUNT (sizeof groups / sizeof groups[0])
-#define ONLY_MAX    64
+#define ONLY_MAX 64
 
 struct order {
     const tenon_fixture *fixture;
@@ -124,10 +123,10 @@ static size_t each_case(struct order *order,
                         void (*fn)(struct order *, const rig_case *))
 {
     size_t count = 0;
-    for (size_t g = 0; g < GROUP_COUNT; g++) {
-        for (size_t i = 0; i < groups[g]->count; i++) {
-            if (wanted(order, &groups[g]->cases[i])) {
-                fn(order, &groups[g]->cases[i]);
+    for (size_t g = 0; rig_groups[g]; g++) {
+        for (size_t i = 0; i < rig_groups[g]->count; i++) {
+            if (wanted(order, &rig_groups[g]->cases[i])) {
+                fn(order, &rig_groups[g]->cases[i]);
                 count++;
             }
         }

@@ -233,6 +233,7 @@ static tenon_status buffered_lost(void *data, tenon_transport *transport,
     REQUIRE(transport == self->transport);
     self->lost++;
     self->lost_status = tenon_error_status(error);
+    (void)harness_told(error);
     return TENON_OK;
 }
 
@@ -310,6 +311,7 @@ static void on_connected(tenon_connector *connector, tenon_transport *transport,
     (void)connector;
     REQUIRE(transport == NULL);
     *(bool *)user = true;
+    (void)harness_told(error);
     note("%s", tenon_error_status(error) < 0 ? "refused" : "connected");
 }
 
