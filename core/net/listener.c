@@ -221,11 +221,12 @@ static tenon_status listen_at(tenon_reactor *reactor, tenon_listener **out,
     }
     l->factory = factory;
     set_up(l, reactor, &chosen);
-    tenon_status status = tenon__timer_keep(&l->back_off);
+    tenon_status status = add(l, endpoint);
     if (status == TENON_OK) {
-        status = add(l, endpoint);
+        status = tenon__timer_keep(&l->back_off);
     }
     if (status < 0) {
+        close_sockets(l);
         dispose(l);
         return status;
     }

@@ -152,9 +152,9 @@ static ssize_t send_fds(tenon_transport *t, const struct iovec *parts,
 /* Keeps those there is room for, closes the rest. */
 static void keep_fds(tenon_transport *t, const int *fds, size_t count)
 {
-    tenon__extra *extra = tenon__transport_extra(t);
+    tenon__extra *extra = tenon__transport_extra(t); /* is there already */
     for (size_t i = 0; i < count; i++) {
-        if (extra && extra->arrived < TENON_FDS_MAX) {
+        if (extra->arrived < TENON_FDS_MAX) {
             extra->fds[extra->arrived++] = fds[i];
         } else {
             tenon__fd_close(t->reactor, NULL, fds[i]);
@@ -181,6 +181,9 @@ static ssize_t receive_unix(tenon_transport *t, void *buffer, size_t len)
 {
     if (!TENON__PROTOCOL_HAS(t, fd_received)) {
         return receive(t, buffer, len);
+    }
+    if (!tenon__transport_extra(t)) {
+        return TENON_NO_MEMORY; /* rather than lose what would come */
     }
     control ancillary;
     struct iovec part = {buffer, len};

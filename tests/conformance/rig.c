@@ -289,7 +289,7 @@ int64_t rig_deadline(void)
     return harness_clock_ns() + 5 * TENON_SECOND * harness_time_scale();
 }
 
-static bool is_swept(void)
+bool rig_swept(void)
 {
     return harness_swept && harness_swept->met();
 }
@@ -307,7 +307,7 @@ static int64_t hurry(int64_t deadline_ns)
 void rig_pump_step(int64_t deadline_ns, const char *file, int line,
                    const char *condition)
 {
-    if (harness_clock_ns() > (is_swept() ? hurry(deadline_ns) : deadline_ns)) {
+    if (harness_clock_ns() > (rig_swept() ? hurry(deadline_ns) : deadline_ns)) {
         harness_fail(file, line, "did not come: %s (notes: %s)", condition,
                      rig.notes);
     }

@@ -97,6 +97,8 @@ const char *rig_abandon(void);
 tenon_status rig_lost(void *self, tenon_transport *transport,
                       const tenon_error *error);
 extern const tenon_connect_options rig_connecting;
+/** Whether a sweep's failure has happened in this case. */
+bool rig_swept(void);
 /** In a sweep: the transport stays legal to call after an early end, until the
  *  rig closes. */
 void rig_keep(tenon_transport *transport);
