@@ -211,12 +211,16 @@ void tenon__acceptor_close(tenon__acceptor *a)
     int fd = a->watch.fd;
     tenon__list_remove(&a->name);
     /* A forked child shares the file with its parent and leaves it alone. */
-    if (tenon__check_thread(reactor) != TENON_FORKED) {
-        tenon__unix_unlink(&a->address, &a->file);
-    }
+    tenon_status status = tenon__check_thread(reactor) == TENON_FORKED
+                              ? TENON_OK
+                              : tenon__unix_unlink(&a->address, &a->file);
     if (fd >= 0) {
         tenon__fd_close(reactor, &a->watch, fd);
         a->watch.fd = -1;
+    }
+    if (status < 0) { /* the file is still there */
+        tenon__report_status(reactor, "listener", a->listener->options.name,
+                             a->listener, status);
     }
 }
 

@@ -202,9 +202,11 @@ static ssize_t receive_unix(tenon_transport *t, void *buffer, size_t len)
     return got;
 }
 
-static void shutdown_write(tenon_transport *t)
+/* ENOTCONN: the connection is gone, as the reading will find out. */
+static tenon_status shutdown_write(tenon_transport *t)
 {
-    (void)shutdown(fd_of(t), SHUT_WR);
+    bool done = shutdown(fd_of(t), SHUT_WR) == 0 || errno == ENOTCONN;
+    return done ? TENON_OK : -errno;
 }
 
 static void on_ready(tenon_watch *watch, uint32_t events, void *user)
@@ -297,7 +299,8 @@ tenon_transport *tenon__stream_new(tenon_reactor *reactor, int fd,
                                    tenon_factory factory)
 {
     /* Answers EOPNOTSUPP on a UNIX socket, which is cheaper than asking. */
-    bool tcp = set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    bool tcp = set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
+               (errno != EOPNOTSUPP && errno != ENOPROTOOPT);
     tenon_transport *t =
         tenon__transport_new(reactor, tcp ? &tcp_ops : &unix_ops, factory);
     if (!t) {

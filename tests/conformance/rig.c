@@ -218,6 +218,7 @@ const char *rig_abandon(void)
         tenon_reactor_is_closed(rig.reactor)) {
         return NULL;
     }
+    rig_settle(); /* who is to be told is told in a later turn */
     rig_close();
     arm(false);
     if (!harness_heap_held(&rig.heap, rig.base, why, sizeof why)) {

@@ -264,7 +264,9 @@ static void p22_a_buffer_of_its_own(void)
     int peer = adopt_buffered(&self);
     put(peer, "the quick brown fox jumps");
     PUMP_UNTIL(self.received == 25);
-    REQUIRE_NOTES("updated:16 updated:9");
+    if (!rig_swept()) { /* a read may have brought less */
+        REQUIRE_NOTES("updated:16 updated:9");
+    }
     REQUIRE(memcmp(self.data, "the quick brown fox jumps", 25) == 0);
     close_fd(&peer);
     PUMP_UNTIL(self.lost);

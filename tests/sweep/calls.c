@@ -43,6 +43,15 @@ static int failing(int error)
     return -1;
 }
 
+/* A connection that was reset or timed out is one that nobody can use. */
+static int failed_on(int fd, int error)
+{
+    if (error == ECONNRESET || error == EPIPE || error == ETIMEDOUT) {
+        (void)shutdown(fd, SHUT_RDWR);
+    }
+    return failing(error);
+}
+
 /* CALL(name, type of the result, what a storm does, (parameters),
  * (arguments)): fails with -1 and errno. MADE: its result is a descriptor. */
 #define CALL(name, type, soft, parameters, arguments)   \
@@ -59,14 +68,14 @@ static int failing(int error)
         int fault = sweep_ask(HERE, soft);                            \
         return fault ? failing(fault) : sweep_opened(name arguments); \
     }
-/* Moves bytes; its length is called `len`. */
+/* Moves bytes, as many as `len`, by `fd`. */
 #define MOVE(name, soft, parameters, arguments) \
     ssize_t sweep_##name parameters;            \
     ssize_t sweep_##name parameters             \
     {                                           \
         int fault = sweep_ask(HERE, soft);      \
         if (fault > 0) {                        \
-            return failing(fault);              \
+            return failed_on(fd, fault);        \
         }                                       \
         if (fault == FAULT_SHORT) {             \
             len = sweep_cut(len);               \
@@ -80,13 +89,13 @@ MOVE(recv, moves, (int fd, void *to, size_t len, int flags),
      (fd, to, len, flags))
 MOVE(send, moves, (int fd, const void *from, size_t len, int flags),
      (fd, from, len, flags))
-MOVE(sendfile, moves, (int to, int from, off_t *offset, size_t len),
-     (to, from, offset, len))
+MOVE(sendfile, moves, (int fd, int from, off_t *offset, size_t len),
+     (fd, from, offset, len))
 MOVE(pread, moves + 2, (int fd, void *to, size_t len, off_t offset),
      (fd, to, len, offset))
 /* Those of an eventfd, which knows no part of its eight bytes. */
 MOVE(read, breaks, (int fd, void *to, size_t len), (fd, to, len))
-MOVE(write, breaks, (int fd, const void *from, size_t len), (fd, from, len))
+MOVE(write, waits, (int fd, const void *from, size_t len), (fd, from, len))
 
 /* The parts of a message up to `len` bytes of them. */
 static size_t cut_parts(const struct msghdr *message, struct iovec *parts)
@@ -114,7 +123,7 @@ ssize_t sweep_sendmsg(int fd, const struct msghdr *message, int flags)
     struct msghdr cut = *message;
     int fault = sweep_ask(HERE, moves);
     if (fault > 0) {
-        return failing(fault);
+        return failed_on(fd, fault);
     }
     if (fault == FAULT_SHORT) {
         cut.msg_iovlen = cut_parts(message, parts);
@@ -129,7 +138,7 @@ ssize_t sweep_recvmsg(int fd, struct msghdr *message, int flags)
     struct iovec parts[PARTS_MAX];
     int fault = sweep_ask(HERE, moves);
     if (fault > 0) {
-        return failing(fault);
+        return failed_on(fd, fault);
     }
     if (fault != FAULT_SHORT) {
         return recvmsg(fd, message, flags);
@@ -196,8 +205,6 @@ int sweep_getaddrinfo(const char *node, const char *service,
 /* ---- waiting ---- */
 
 MADE(epoll_create1, never, (int flags), (flags))
-CALL(epoll_ctl, int, never, (int to, int op, int fd, struct epoll_event *event),
-     (to, op, fd, event))
 CALL(epoll_wait, int, waits,
      (int fd, struct epoll_event *events, int max, int timeout),
      (fd, events, max, timeout))
@@ -224,9 +231,6 @@ CALL(lseek, off_t, never, (int fd, off_t offset, int whence),
 CALL(unlink, int, never, (const char *path), (path))
 CALL(dup3, int, waits, (int from, int to, int flags), (from, to, flags))
 CALL(madvise, int, never, (void *at, size_t len, int advice), (at, len, advice))
-CALL(sigaction, int, never,
-     (int signo, const struct sigaction *now, struct sigaction *old),
-     (signo, now, old))
 
 int sweep_fcntl(int fd, int command, ...);
 int sweep_fcntl(int fd, int command, ...)
@@ -250,6 +254,14 @@ int sweep_close(int fd)
     sweep_closed(fd);
     int result = close(fd);
     return fault ? failing(fault) : result;
+}
+
+int sweep_epoll_ctl(int to, int op, int fd, struct epoll_event *event);
+int sweep_epoll_ctl(int to, int op, int fd, struct epoll_event *event)
+{
+    /* To forget a descriptor takes no memory. */
+    int fault = op == EPOLL_CTL_DEL ? FAULT_NONE : sweep_ask(HERE, never);
+    return fault ? failing(fault) : epoll_ctl(to, op, fd, event);
 }
 
 void *sweep_mmap(void *at, size_t len, int protection, int flags, int fd,
