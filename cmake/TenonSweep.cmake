@@ -68,3 +68,31 @@ add_custom_command(TARGET tenon-sweep POST_BUILD
   COMMAND sh "${sweep}/sites.sh" $<TARGET_FILE:tenon-sweep>
     "${tenon_SOURCE_DIR}" > "${out}/sites.txt"
   VERBATIM)
+
+# --- the tests --------------------------------------------------------------
+#
+# An ordinary run takes a sample, about 300 allocations and 500 calls over all
+# hosts; with TENON_EXHAUSTIVE in the environment the program takes all.
+
+function(tenon_add_sweep name seconds)
+  add_test(NAME sweep-${name}
+    COMMAND tenon-sweep --sites "${out}/sites.txt" ${ARGN})
+  tenon_test_properties(sweep-${name} ${seconds} sweep)
+endfunction()
+
+add_test(NAME sweep-known
+  COMMAND sh "${sweep}/known.sh" $<TARGET_FILE:tenon>)
+tenon_test_properties(sweep-known 60 sweep)
+tenon_add_sweep(sites 240
+  --reach "${sweep}/exceptions.txt" --table "${out}/table.txt")
+tenon_add_sweep(kept 240 --host native --kept "${sweep}/kept.txt")
+tenon_add_sweep(storm 240 --host native --only S --storm 60 --sample 3)
+foreach(name IN LISTS fixtures)
+  set(calls 60)
+  if(name STREQUAL "native")
+    set(calls 200)
+  endif()
+  tenon_add_sweep(allocations-${name} 240
+    --host ${name} --allocations --sample 50)
+  tenon_add_sweep(calls-${name} 360 --host ${name} --calls --sample ${calls})
+endforeach()

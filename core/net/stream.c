@@ -295,12 +295,19 @@ int tenon__stream_socket(const tenon_address *address)
     return fd < 0 ? -errno : fd;
 }
 
+/* Whether it is TCP. A UNIX socket answers EOPNOTSUPP, which is cheaper than
+ * asking it; any other failure says nothing. */
+static bool set_no_delay(int fd)
+{
+    return set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
+           (errno != EOPNOTSUPP &&
+            get_int(fd, SOL_SOCKET, SO_DOMAIN) != AF_UNIX);
+}
+
 tenon_transport *tenon__stream_new(tenon_reactor *reactor, int fd,
                                    tenon_factory factory)
 {
-    /* Answers EOPNOTSUPP on a UNIX socket, which is cheaper than asking. */
-    bool tcp = set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
-               (errno != EOPNOTSUPP && errno != ENOPROTOOPT);
+    bool tcp = set_no_delay(fd);
     tenon_transport *t =
         tenon__transport_new(reactor, tcp ? &tcp_ops : &unix_ops, factory);
     if (!t) {

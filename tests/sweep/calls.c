@@ -52,6 +52,13 @@ static int failed_on(int fd, int error)
     return failing(error);
 }
 
+/* A socket that is ready does not say again and again that it is not: a storm
+ * has it said once in a row. */
+static int at_most_once(int fd, int fault)
+{
+    return fault == EAGAIN && !sweep_may_block(fd) ? FAULT_NONE : fault;
+}
+
 /* CALL(name, type of the result, what a storm does, (parameters),
  * (arguments)): fails with -1 and errno. MADE: its result is a descriptor. */
 #define CALL(name, type, soft, parameters, arguments)   \
@@ -61,26 +68,26 @@ static int failed_on(int fd, int error)
         int fault = sweep_ask(HERE, soft);              \
         return fault ? failing(fault) : name arguments; \
     }
-#define MADE(name, soft, parameters, arguments)                       \
-    int sweep_##name parameters;                                      \
-    int sweep_##name parameters                                       \
-    {                                                                 \
-        int fault = sweep_ask(HERE, soft);                            \
-        return fault ? failing(fault) : sweep_opened(name arguments); \
+#define MADE(name, soft, parameters, arguments)                              \
+    int sweep_##name parameters;                                             \
+    int sweep_##name parameters                                              \
+    {                                                                        \
+        int fault = sweep_ask(HERE, soft);                                   \
+        return fault ? failing(fault) : sweep_opened(name arguments, false); \
     }
 /* Moves bytes, as many as `len`, by `fd`. */
-#define MOVE(name, soft, parameters, arguments) \
-    ssize_t sweep_##name parameters;            \
-    ssize_t sweep_##name parameters             \
-    {                                           \
-        int fault = sweep_ask(HERE, soft);      \
-        if (fault > 0) {                        \
-            return failed_on(fd, fault);        \
-        }                                       \
-        if (fault == FAULT_SHORT) {             \
-            len = sweep_cut(len);               \
-        }                                       \
-        return name arguments;                  \
+#define MOVE(name, soft, parameters, arguments)              \
+    ssize_t sweep_##name parameters;                         \
+    ssize_t sweep_##name parameters                          \
+    {                                                        \
+        int fault = at_most_once(fd, sweep_ask(HERE, soft)); \
+        if (fault > 0) {                                     \
+            return failed_on(fd, fault);                     \
+        }                                                    \
+        if (fault == FAULT_SHORT) {                          \
+            len = sweep_cut(len);                            \
+        }                                                    \
+        return name arguments;                               \
     }
 
 /* ---- bytes ---- */
@@ -121,7 +128,7 @@ ssize_t sweep_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     struct iovec parts[PARTS_MAX];
     struct msghdr cut = *message;
-    int fault = sweep_ask(HERE, moves);
+    int fault = at_most_once(fd, sweep_ask(HERE, moves));
     if (fault > 0) {
         return failed_on(fd, fault);
     }
@@ -136,7 +143,7 @@ ssize_t sweep_recvmsg(int fd, struct msghdr *message, int flags);
 ssize_t sweep_recvmsg(int fd, struct msghdr *message, int flags)
 {
     struct iovec parts[PARTS_MAX];
-    int fault = sweep_ask(HERE, moves);
+    int fault = at_most_once(fd, sweep_ask(HERE, moves));
     if (fault > 0) {
         return failed_on(fd, fault);
     }
@@ -204,7 +211,6 @@ int sweep_getaddrinfo(const char *node, const char *service,
 
 /* ---- waiting ---- */
 
-MADE(epoll_create1, never, (int flags), (flags))
 CALL(epoll_wait, int, waits,
      (int fd, struct epoll_event *events, int max, int timeout),
      (fd, events, max, timeout))
@@ -244,7 +250,7 @@ int sweep_fcntl(int fd, int command, ...)
         return failing(fault);
     }
     int result = fcntl(fd, command, value);
-    return command == F_DUPFD_CLOEXEC ? sweep_opened(result) : result;
+    return command == F_DUPFD_CLOEXEC ? sweep_opened(result, false) : result;
 }
 
 int sweep_close(int fd);
@@ -254,6 +260,13 @@ int sweep_close(int fd)
     sweep_closed(fd);
     int result = close(fd);
     return fault ? failing(fault) : result;
+}
+
+int sweep_epoll_create1(int flags);
+int sweep_epoll_create1(int flags)
+{
+    int fault = sweep_ask(HERE, never);
+    return fault ? failing(fault) : sweep_opened(epoll_create1(flags), true);
 }
 
 int sweep_epoll_ctl(int to, int op, int fd, struct epoll_event *event);

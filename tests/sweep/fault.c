@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 sweep_sites sweep_map;
@@ -84,6 +85,17 @@ bool sweep_sites_read(const char *path)
     }
     name_calls();
     return good && sweep_map.count > 0;
+}
+
+int sweep_site_named(const char *name)
+{
+    for (size_t i = 0; i < sweep_map.count; i++) {
+        if (strcmp(sweep_map.sites[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    fprintf(stderr, "tenon-sweep: there is no call site %s\n", name);
+    exit(2);
 }
 
 static int site_of(const void *address)
@@ -165,17 +177,31 @@ int sweep_ask(const void *address, const int *soft)
     return sweep_now.fault;
 }
 
+bool sweep_may_block(int fd)
+{
+    static atomic_uchar blocked[HARNESS_FDS];
+    if (!sweep_now.storm || fd < 0 || fd >= HARNESS_FDS) {
+        return true;
+    }
+    blocked[fd] = !blocked[fd];
+    return blocked[fd];
+}
+
+/* Often a few bytes only. */
 size_t sweep_cut(size_t len)
 {
-    return len > 1 ? 1 + draw() % (len - 1) : len;
+    size_t most = len > 16 && draw() % 2 ? 16 : len;
+    return most > 1 ? 1 + draw() % (most - 1) : len;
 }
 
 /* ---- descriptors that are the library's ---- */
 
-int sweep_opened(int fd)
+enum { OTHER = 1, EPOLL = 2 };
+
+int sweep_opened(int fd, bool is_epoll)
 {
     if (armed && fd >= 0 && fd < HARNESS_FDS) {
-        opened[fd] = 1;
+        opened[fd] = is_epoll ? EPOLL : OTHER;
     }
     return fd;
 }
@@ -190,6 +216,11 @@ void sweep_closed(int fd)
 const char *sweep_left_open(void)
 {
     static char why[HARNESS_TEXT_LEN];
+    for (int fd = 0; fd < HARNESS_FDS; fd++) {
+        if (opened[fd] == EPOLL) {
+            return NULL; /* another reactor of the case's is open */
+        }
+    }
     for (int fd = 0; fd < HARNESS_FDS; fd++) {
         if (opened[fd]) {
             snprintf(why, sizeof why, "descriptor %d of the library's leaked",

@@ -52,6 +52,9 @@ extern sweep_sites sweep_map;
 /** Reads what tests/sweep/sites.sh wrote. */
 bool sweep_sites_read(const char *path);
 
+/** Ends the program when there is none. */
+int sweep_site_named(const char *name);
+
 /* What fails. */
 typedef struct sweep_plan {
     int site;     /* of sweep_map; -1: an allocation */
@@ -83,10 +86,12 @@ const char *sweep_left_open(void);
 /** FAULT_NONE, or what the call that returns to `address` fails with. `soft`:
  *  what a storm may do to it, FAULT_* and errnos, ended by 0. */
 int sweep_ask(const void *address, const int *soft);
+/** Whether a call on `fd` may be told EAGAIN: in a storm not twice in a row. */
+bool sweep_may_block(int fd);
 /** How many of `len` bytes a short transfer moves: at least 1. */
 size_t sweep_cut(size_t len);
 /** The library has made, or closed, a descriptor; -1 is neither. */
-int sweep_opened(int fd);
+int sweep_opened(int fd, bool is_epoll);
 void sweep_closed(int fd);
 
 /** The errnos that a call can fail with, ended by 0; NULL: not a call that the

@@ -29,6 +29,7 @@ struct order {
     const char *only;
     const char *sites;
     const char *exceptions; /* --reach */
+    const char *kept;
     const char *table;
     bool allocations;
     bool calls;
@@ -48,7 +49,7 @@ static size_t verdicts[SWEPT_FAILED + 1];
 
 static const char usage_text[] =
     "usage: tenon-sweep --sites FILE --host HOST [--only ID] [--verbose]\n"
-    "         (--allocations | --calls | --storm PER_256)\n"
+    "         (--allocations | --calls | --storm PER_256 | --kept FILE)\n"
     "         [--sample COUNT] [--seed SEED]\n"
     "       ... --only ID (--allocation N | --site NAME --nth N --fault NAME)\n"
     "       tenon-sweep --sites FILE --reach EXCEPTIONS --table OUT\n";
@@ -81,11 +82,9 @@ static bool take_value(const char *name, const char *value)
     const struct {
         const char *name;
         const char **text;
-    } texts[] = {{"--only", &order.only},
-                 {"--sites", &order.sites},
-                 {"--reach", &order.exceptions},
-                 {"--table", &order.table},
-                 {"--site", &order.site}};
+    } texts[] = {{"--only", &order.only},        {"--sites", &order.sites},
+                 {"--reach", &order.exceptions}, {"--table", &order.table},
+                 {"--kept", &order.kept},        {"--site", &order.site}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(name, texts[i].name) == 0) {
             *texts[i].text = value;
@@ -114,8 +113,17 @@ static bool take_value(const char *name, const char *value)
     return true;
 }
 
+static void adjust_seed(void)
+{
+    const char *seed = getenv("TENON_SWEEP_SEED");
+    if (seed) {
+        order.seed = (uint32_t)strtoul(seed, NULL, 10);
+    }
+}
+
 static bool parse(int argc, char **argv)
 {
+    adjust_seed();
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--allocations") == 0) {
             order.allocations = true;
@@ -128,6 +136,9 @@ static bool parse(int argc, char **argv)
         } else {
             i++;
         }
+    }
+    if (getenv("TENON_EXHAUSTIVE")) { /* all, and of storms more */
+        order.sample = order.storm ? 20 * order.sample : 0;
     }
     return order.sites &&
            (order.exceptions ? order.table != NULL : order.fixture != NULL);
@@ -158,15 +169,13 @@ static void run_point(const sweep_point *point)
 
 static sweep_points points;
 
-static void add_one(const rig_case *one)
+static void add_one(const rig_case *one, uint32_t seed)
 {
-    sweep_plan plan = {.site = -1, .nth = order.allocation, .seed = order.seed};
-    for (size_t i = 0; order.site && i < sweep_map.count; i++) {
-        if (strcmp(sweep_map.sites[i].name, order.site) == 0) {
-            plan.site = (int)i;
-            plan.nth = order.nth;
-            plan.fault = order.fault;
-        }
+    sweep_plan plan = {.site = -1, .nth = order.allocation, .seed = seed};
+    if (order.site) {
+        plan.site = sweep_site_named(order.site);
+        plan.nth = order.nth;
+        plan.fault = order.fault;
     }
     plan.storm = order.storm;
     sweep_add(&points, one, plan);
@@ -194,12 +203,21 @@ static bool count_case(const tenon_fixture *fixture, const rig_case *one)
 static void add_case(const rig_case *one)
 {
     if (order.allocation || order.site || order.storm) {
-        if (!rig_lacks(order.fixture, one->needs)) {
-            add_one(one);
+        size_t rounds = order.storm && order.sample ? order.sample : 1;
+        for (size_t i = 0; i < rounds; i++) {
+            if (!rig_lacks(order.fixture, one->needs)) {
+                add_one(one, order.seed + (uint32_t)i);
+            }
         }
         return;
     }
+    if (order.kept && !sweep_is_kept(order.kept, one)) {
+        return;
+    }
     if (count_case(order.fixture, one)) {
+        if (order.kept) {
+            sweep_add_kept(&points, order.kept, one);
+        }
         if (order.allocations) {
             sweep_add_allocations(&points, one);
         }
@@ -239,7 +257,7 @@ static int sweep(void)
 {
     each_case(add_case);
     size_t whole = points.count;
-    if (order.sample) {
+    if (order.sample && !order.storm) {
         sweep_sample(&points, order.sample, order.seed);
     }
     for (size_t i = 0; i < points.count; i++) {

@@ -86,8 +86,8 @@ void sweep_add_allocations(sweep_points *all, const rig_case *one)
     }
 }
 
-static void add_site(sweep_points *all, const rig_case *one, int site,
-                     uint64_t count)
+void sweep_add_site(sweep_points *all, const rig_case *one, int site,
+                    uint64_t count)
 {
     const int *faults = sweep_faults_of(sweep_map.sites[site].call);
     for (uint64_t nth = 1; nth <= count; nth += nth < 4 ? 1 : nth) {
@@ -105,7 +105,7 @@ void sweep_add_calls(sweep_points *all, const rig_case *one)
         calls[i] = sweep_seen->calls[i];
     }
     for (size_t i = 0; i < sweep_map.count; i++) {
-        add_site(all, one, (int)i, calls[i]);
+        sweep_add_site(all, one, (int)i, calls[i]);
     }
 }
 

@@ -38,6 +38,13 @@ enum sweep_verdict sweep_run(const tenon_fixture *fixture,
  *  ever twice as far. */
 void sweep_add_allocations(sweep_points *all, const rig_case *one);
 void sweep_add_calls(sweep_points *all, const rig_case *one);
+/** The points of one site, which the case calls `count` times. */
+void sweep_add_site(sweep_points *all, const rig_case *one, int site,
+                    uint64_t count);
+/** Of a list of what once went wrong, a line "ID allocations" or "ID SITE"
+ *  each: whether it names the case, and all points that it means. */
+bool sweep_is_kept(const char *path, const rig_case *one);
+void sweep_add_kept(sweep_points *all, const char *path, const rig_case *one);
 /** Adds one point. */
 void sweep_add(sweep_points *all, const rig_case *one, sweep_plan plan);
 /** Leaves `count` of them: one of each site, then by chance. */
