@@ -27,6 +27,13 @@
 extern char __data_start[] __attribute__((weak));
 extern char _end[] __attribute__((weak));
 
+/* Of AddressSanitizer, which may keep the variables of a function elsewhere and
+ * leaves their address on the stack. */
+extern void *__asan_get_current_fake_stack(void) __attribute__((weak));
+extern void *__asan_addr_is_in_fake_stack(void *stack, void *address,
+                                          void **from, void **to)
+    __attribute__((weak));
+
 typedef struct entry {
     uintptr_t from;
     uintptr_t to;
@@ -78,10 +85,24 @@ READS_ALL static void read_words(search *s, uintptr_t from, uintptr_t to)
     }
 }
 
+READS_ALL static void read_fake(search *s, uintptr_t from, uintptr_t to)
+{
+    void *fake =
+        __asan_get_current_fake_stack ? __asan_get_current_fake_stack() : NULL;
+    void *frame[2];
+    for (; fake && from < to; from += sizeof(uintptr_t)) {
+        void *word = *(void *const *)from;
+        if (__asan_addr_is_in_fake_stack(fake, word, &frame[0], &frame[1])) {
+            read_words(s, (uintptr_t)frame[0], (uintptr_t)frame[1]);
+        }
+    }
+}
+
 static void read_all(search *s, const void *base)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     read_words(s, here, (uintptr_t)base);
+    read_fake(s, here, (uintptr_t)base);
     read_words(s, (uintptr_t)__data_start, (uintptr_t)_end);
     while (s->fresh_count) {
         const entry *next = &s->entries[s->fresh[--s->fresh_count]];
