@@ -132,6 +132,11 @@ int bench_pairs_main(const bench_options *options);
 /* timers.c */
 int bench_timers_main(const bench_options *options);
 
+/* watches.c, calls.c, wake.c */
+int bench_watches_main(const bench_options *options);
+int bench_calls_main(const bench_options *options);
+int bench_wake_main(const bench_options *options);
+
 /* conn.c: the echo that all one-watch-per-descriptor servers share: one
  * receive and one send a readiness, what was not sent kept aside. */
 enum { BENCH_READ = 1, BENCH_WRITE = 2 };

@@ -18,6 +18,9 @@ static const bench benches[] = {
     {"echo", "TCP echo under lock-step load, one server", bench_echo_main},
     {"pairs", "the same, native and tenon by turns, ratios", bench_pairs_main},
     {"timers", "a million timers, ours and libuv's", bench_timers_main},
+    {"watches", "16,000 watches, ours and each host's", bench_watches_main},
+    {"calls", "callbacks, futures, posts", bench_calls_main},
+    {"wake", "another thread's wake-up, ours and libuv's", bench_wake_main},
 };
 
 enum { BENCHES = sizeof benches / sizeof benches[0] };

@@ -2,6 +2,7 @@
 # Copyright the Tenon authors.
 # SPDX-License-Identifier: MIT
 #
+# bench/run.sh BUILD_DIR report [...]: see report.sh, else:
 # bench/run.sh BUILD_DIR [--quick] [--pairs N] [--all] [--json] [ROW]
 # The table of ratios, native against tenon. ROW is part of a row's name, as
 # "gio" or "k=1". The work is done by `tenon-bench pairs`; this finds it.
@@ -13,6 +14,10 @@ if [ $# -lt 1 ]; then
 fi
 build=$1
 shift
+if [ "${1-}" = report ]; then
+    shift
+    exec "$(dirname -- "$0")/report.sh" "$build" "$@"
+fi
 for program in "$build/bench/tenon-bench" "$build/bin/tenon-bench" \
     "$build/tenon-bench"; do
     if [ -x "$program" ]; then

@@ -3,12 +3,15 @@
 
 # The conformance suite: a library that a stranger's adapter can link, and
 # `tenon-conformance`, which runs it on each host we know. A host is a fixture:
-# tests/conformance/fixture_NAME.c or a component's fixture.c.
+# tests/conformance/fixture_NAME.c or a component's fixture.c. The cases of
+# tests/conformance/with_NAME.c are in the suite when component NAME is built;
+# a stranger gets that component with the suite.
 
 set(suite "${tenon_SOURCE_DIR}/tests/conformance")
 file(GLOB sources CONFIGURE_DEPENDS "${suite}/*.c")
 file(GLOB builtin CONFIGURE_DEPENDS "${suite}/fixture_*.c")
-list(REMOVE_ITEM sources "${suite}/main.c" ${builtin})
+file(GLOB about CONFIGURE_DEPENDS "${suite}/with_*.c")
+list(REMOVE_ITEM sources "${suite}/main.c" ${builtin} ${about})
 
 if(NOT sources)
   return()
@@ -24,6 +27,23 @@ target_include_directories(tenon-conformance-lib PUBLIC
   "$<BUILD_INTERFACE:${suite}/include>"
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 target_link_libraries(tenon-conformance-lib PUBLIC tenon)
+set(parts "")
+set(consumer "")
+set(requires tenon)
+foreach(file IN LISTS about)
+  string(REGEX REPLACE ".*/with_(.*)\\.c$" "\\1" name "${file}")
+  string(TOUPPER "${name}" up)
+  if(TARGET tenon-${name})
+    list(APPEND parts ${name})
+    target_sources(tenon-conformance-lib PRIVATE "${file}")
+    target_compile_definitions(tenon-conformance-lib PRIVATE TENON_WITH_${up})
+    target_link_libraries(tenon-conformance-lib PUBLIC tenon-${name})
+    string(APPEND consumer "_tenon_need_component(conformance ${name})\n")
+    list(APPEND requires tenon-${name})
+  endif()
+endforeach()
+list(JOIN requires ", " requires)
+set_property(GLOBAL PROPERTY TENON_CONFORMANCE_PARTS ${parts})
 set_target_properties(tenon-conformance-lib PROPERTIES
   OUTPUT_NAME tenon-conformance EXPORT_NAME conformance)
 add_library(tenon::conformance ALIAS tenon-conformance-lib)
@@ -75,8 +95,8 @@ if(EXISTS "${suite}/main.c")
 endif()
 
 if(TENON_INSTALL)
-  tenon_install_component(conformance "${suite}/include" ""
+  tenon_install_component(conformance "${suite}/include" "${consumer}"
     tenon-conformance-lib)
   tenon_pkgconfig(tenon-conformance
-    "Tenon's conformance suite" "tenon" "-ltenon-conformance")
+    "Tenon's conformance suite" "${requires}" "-ltenon-conformance")
 endif()

@@ -50,8 +50,9 @@ set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "pkg-config")
 if(TARGET tenon-conformance)
   get_property(adapters GLOBAL PROPERTY TENON_KIND_adapter)
+  get_property(parts GLOBAL PROPERTY TENON_CONFORMANCE_PARTS)
   tenon_debian(tools tenon-tools "Tenon: the conformance suite and benchmarks"
-    core ${adapters})
+    core ${adapters} ${parts})
   set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION devel)
 endif()
 # Our own libraries are in no installed package.

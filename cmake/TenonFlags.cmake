@@ -14,6 +14,11 @@ if(TENON_SANITIZE)
   add_link_options(-fsanitize=${TENON_SANITIZE})
 endif()
 
+# libFuzzer wants to know where its inputs lead.
+if(TENON_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 set(TENON_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla
   -Wstrict-prototypes -Wmissing-prototypes)
 if(TENON_WERROR)

@@ -28,6 +28,8 @@ foreach(step IN ITEMS 1 2 3 4 5)
   endif()
 endforeach()
 
+tenon_add_script(package-called 60 tests/package/called.sh "${tenon_BINARY_DIR}")
+
 # A user's program is not built with our sanitizers or counters.
 if(TENON_SANITIZE OR CMAKE_C_FLAGS MATCHES "--coverage" OR NOT TENON_INSTALL)
   return()

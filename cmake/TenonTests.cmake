@@ -45,4 +45,5 @@ if(TENON_LIBEV AND TARGET test-interop-foreign)
 endif()
 
 include(TenonSweep)
+include(TenonFuzz)
 include(TenonPackageTests)

@@ -23,7 +23,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 path='include core'
-public='tenon/tenon.h tenon/sys/host.h'
+public="tenon/tenon.h $(cd include && echo tenon/sys/*.h)"
 sources=$(find core -name '*.c' | LC_ALL=C sort)
 if [ -n "$adapter" ]; then
   path="$path adapters/$adapter/include"

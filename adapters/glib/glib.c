@@ -34,7 +34,8 @@ typedef struct host {
     void *token;
 } host;
 
-/* Under our own run when lost or in a forked child. */
+/* Under our own run when lost, ended because its descriptor was closed, or in
+ * a forked child. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -188,7 +189,7 @@ static tenon_status run(void *self, int64_t max_wait_ns)
     } while (!once && !h->stopping && tenon_reactor_alive(h->reactor));
     h->limit_ms = -1;
     h->running = false;
-    if (h->lost) {
+    if (h->lost || (h->done && tenon_reactor_is_closed(h->reactor))) {
         retire(h);
     }
     return TENON_OK;

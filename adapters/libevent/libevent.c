@@ -52,7 +52,8 @@ static void finish(host *h)
     }
 }
 
-/* Under our own run: in a forked child, whose epoll is still the parent's. */
+/* Under our own run: the engine's descriptor was closed, or in a forked child,
+ * whose epoll is still the parent's, and whose reactor has not ended. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -195,6 +196,9 @@ static tenon_status run(void *self, int64_t max_wait_ns)
     (void)(max_wait_ns == TENON_FOREVER ? event_base_loop(h->base, 0)
                                         : run_once(h, max_wait_ns));
     h->running = false;
+    if (h->done && tenon_reactor_is_closed(h->reactor)) {
+        retire(h);
+    }
     return TENON_OK;
 }
 

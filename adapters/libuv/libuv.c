@@ -71,7 +71,8 @@ static unsigned count_closing(const host *h)
     return count;
 }
 
-/* Under our own run: lost, or in a child, whose epoll is still the parent's. */
+/* Under our own run: lost, ended because its descriptor was closed, or in a
+ * child, whose epoll is still the parent's, and whose reactor has not ended. */
 static void retire(host *h)
 {
     if (h->running) {
@@ -195,7 +196,7 @@ static tenon_status run(void *self, int64_t max_wait_ns)
         uv_timer_stop(&h->at[ANCHOR].timer);
     }
     h->running = false;
-    if (h->lost) {
+    if (h->lost || (h->done && tenon_reactor_is_closed(h->reactor))) {
         finish(h);
     }
     return TENON_OK;

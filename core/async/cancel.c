@@ -50,19 +50,24 @@ static tenon_status call_canceller(tenon_future *f)
     return f->canceller(f, f->canceller_user);
 }
 
+static bool may_cancel(tenon_future *f, bool now)
+{
+    return !f->kind->may_cancel || f->kind->may_cancel(f, now);
+}
+
 tenon_status tenon__future_cancel(tenon_future *f, tenon_error *error)
 {
     if (!tenon__future_pending(f)) {
         return TENON_OK;
     }
-    if (f->kind->may_cancel && !f->kind->may_cancel(f)) {
+    if (!may_cancel(f, false)) {
         return TENON_PENDING;
     }
     tenon_status status = call_canceller(f);
     if (!tenon__future_pending(f)) {
         return TENON_EXISTED; /* the canceller has completed it itself */
     }
-    if (status == TENON_PENDING) {
+    if (status == TENON_PENDING || !may_cancel(f, true)) {
         return TENON_PENDING;
     }
     finish(f, error);

@@ -17,6 +17,14 @@
  */
 
 #include "async/future.h"
+#include "loop/trace.h"
+
+tenon_status tenon__future_check(const tenon_future *f)
+{
+    tenon_status status = f ? tenon__check(f->reactor) : TENON_INVALID;
+    return status == TENON_OK && (f->flags & TENON__FUTURE_GONE) ? TENON_INVALID
+                                                                 : status;
+}
 
 /* ---- making ---- */
 
@@ -29,6 +37,7 @@ void tenon__future_setup(tenon_future *f, tenon_reactor *r,
     tenon__list_push(&r->futures, &f->node);
     r->async = &tenon__async;
     tenon__pin(r);
+    tenon__trace_future(r, f, kind->name);
 }
 
 static void free_block(tenon_future *f)
@@ -96,6 +105,7 @@ static void report(tenon_future *f)
 void tenon__future_clear(tenon_future *f)
 {
     tenon_free_fn *free_value = f->free_value;
+    tenon__trace_forget(f->reactor, f);
     tenon__list_remove(&f->node);
     tenon_error_unref(f->error);
     f->error = NULL;
@@ -134,6 +144,7 @@ static void report_and_drop(tenon_reactor *r, tenon_node *node)
 void tenon__future_discard(tenon_future *f)
 {
     tenon_reactor *r = f->reactor;
+    tenon__trace_forget(r, f);
     tenon__list_remove(&f->node);
     f->kind->free(f);
     tenon__unpin(r);
@@ -178,7 +189,8 @@ void tenon_future_unref(tenon_future *f)
 void tenon_future_fini(tenon_future *f)
 {
     tenon_reactor *r = f ? f->reactor : NULL;
-    if (!r || tenon__future_counted(f) || !may_release(f)) {
+    if (!r || tenon__future_counted(f) || (f->flags & TENON__FUTURE_GONE) ||
+        !may_release(f)) {
         return;
     }
     f->flags |= TENON__FUTURE_GONE;
@@ -195,28 +207,36 @@ void tenon_future_fini(tenon_future *f)
     tenon__unpin(r);
 }
 
-/* The end of the reactor is no failure that anybody must look at. Either way
- * it leaves the list. */
-static void end_one(tenon_future *f, tenon_status status)
+/* The end of the reactor is no failure that anybody must look at. Those that
+ * failed before stay in the list: a waiter that is owed its call may look. */
+static void end_pending(tenon_reactor *r, tenon_status status)
 {
-    if (tenon__future_pending(f)) {
-        f->flags |= TENON__FUTURE_SEEN;
-        tenon__future_fail_status(f, status, NULL, NULL);
-        return;
+    tenon_node failed;
+    tenon_node *node;
+    tenon__list_init(&failed);
+    while ((node = tenon__list_pop(&r->futures)) != NULL) {
+        tenon_future *f = TENON__OF(node, tenon_future, node);
+        if (tenon__future_pending(f)) {
+            f->flags |= TENON__FUTURE_SEEN;
+            tenon__future_fail_status(f, status, NULL, NULL);
+        } else {
+            tenon__list_push(&failed, node);
+        }
     }
-    bool late = tenon__linked(&f->list);
-    tenon__list_remove(&f->list);
-    report(f);
-    if (late) {
-        drop(f);
-    }
+    tenon__list_splice(&r->futures, &failed);
 }
 
-static void end_all(tenon_reactor *r, tenon_status status)
+static void end_unseen(tenon_reactor *r)
 {
     tenon_node *node;
     while ((node = r->futures.next) != &r->futures) {
-        end_one(TENON__OF(node, tenon_future, node), status);
+        tenon_future *f = TENON__OF(node, tenon_future, node);
+        bool late = tenon__linked(&f->list);
+        tenon__list_remove(&f->list);
+        report(f);
+        if (late) {
+            drop(f);
+        }
     }
 }
 
@@ -228,7 +248,9 @@ static void dump_all(const tenon_reactor *r, FILE *file)
         const tenon_future *f = TENON__OF(n, tenon_future, node);
         fprintf(file, "%s %s %s%s\n", f->kind->name, f->site[0] ? f->site : "-",
                 states[f->state], is_unseen(f) ? " unseen" : "");
+        tenon__trace_dump(r, f, file);
     }
 }
 
-const tenon__async_ops tenon__async = {tenon__waiter_run, end_all, dump_all};
+const tenon__async_ops tenon__async = {tenon__waiter_run, end_pending,
+                                       end_unseen, dump_all};

@@ -18,8 +18,9 @@ typedef struct tenon__future_kind {
     const char *name;
     /* Frees the block, after tenon__future_clear; NULL: it is the caller's. */
     void (*free)(tenon_future *future);
-    /* Whether cancelling can still change the outcome. May be NULL. */
-    bool (*may_cancel)(tenon_future *future);
+    /* Whether cancelling can still change the outcome; with `now`, it is about
+     * to. May be NULL. */
+    bool (*may_cancel)(tenon_future *future, bool now);
     /* It was cancelled: cancel what it waits for. May be NULL. */
     void (*pass_on)(tenon_future *future);
 } tenon__future_kind;
@@ -37,6 +38,9 @@ enum tenon__future_flag {
 /* Of a waiter: its function is ours, runs no user code of its own accord, and
  * is called inside tenon_future_fini too. */
 enum { TENON__WAITER_OURS = 1 };
+
+/** TENON_OK, or why nobody may begin to wait for it. */
+tenon_status tenon__future_check(const tenon_future *future);
 
 /* ---- making ---- */
 

@@ -19,7 +19,9 @@ void tenon__group_free(tenon_future *f)
     tenon__group *g = tenon__group_of(f);
     (void)tenon_timer_stop(&g->timer);
     for (size_t i = 0; i < g->count; i++) {
-        tenon_future_unref(g->children[i].future);
+        if (g->children[i].held) {
+            tenon_future_unref(g->children[i].future);
+        }
     }
     tenon__free(&f->reactor->allocator, g, block_len(g->count));
 }
@@ -33,12 +35,20 @@ void tenon__group_settle(tenon__group *g)
     }
 }
 
+/* One in memory of the caller's may be gone before the group's is. */
+static void hold(tenon__group_child *child, tenon_future *f)
+{
+    child->future = tenon_future_ref(f);
+    child->held = tenon__future_counted(f);
+}
+
 static void on_child(tenon_waiter *w, tenon_future *f, void *user)
 {
     tenon__group *g = user;
     tenon__group_child *child = TENON__OF(w, tenon__group_child, waiter);
-    bool gone = f->flags & TENON__FUTURE_GONE;
-    child->future = gone ? NULL : tenon_future_ref(f);
+    if (!(f->flags & TENON__FUTURE_GONE)) {
+        hold(child, f);
+    }
     g->unheard--;
     g->ops->heard(g, f, (size_t)(child - g->children));
     tenon__group_settle(g);
@@ -54,7 +64,8 @@ static bool fits(const tenon_reactor *r, tenon_future *const *futures,
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!futures[i] || futures[i]->reactor != r) {
+        if (!futures[i] || futures[i]->reactor != r ||
+            (futures[i]->flags & TENON__FUTURE_GONE)) {
             return false;
         }
     }
@@ -96,7 +107,7 @@ void tenon__group_detach(tenon__group *g)
     for (size_t i = 0; i < g->count; i++) {
         tenon__group_child *child = &g->children[i];
         if (child->waiter.future) {
-            child->future = tenon_future_ref(child->waiter.future);
+            hold(child, child->waiter.future);
             (void)tenon_waiter_remove(&child->waiter);
         }
     }
@@ -115,8 +126,9 @@ void tenon__group_cancel_children(tenon__group *g, tenon_error *error)
     tenon_future_unref(&g->future);
 }
 
-bool tenon__group_may_cancel(tenon_future *f)
+bool tenon__group_may_cancel(tenon_future *f, bool now)
 {
+    (void)now;
     const tenon__group *g = tenon__group_of(f);
     for (size_t i = 0; i < g->count; i++) {
         const tenon_future *child = g->children[i].waiter.future;

@@ -18,6 +18,7 @@ typedef struct tenon__group tenon__group;
 typedef struct tenon__group_child {
     tenon_waiter waiter; /* waiting: `future` is not held */
     tenon_future *future;
+    bool held; /* it is counted */
 } tenon__group_child;
 
 /* What a sort of group does when a child is done, and when it is cancelled
@@ -58,7 +59,7 @@ void tenon__group_cancel_children(tenon__group *group, tenon_error *error);
 
 /** Slots of kinds. */
 void tenon__group_free(tenon_future *future);
-bool tenon__group_may_cancel(tenon_future *future);
+bool tenon__group_may_cancel(tenon_future *future, bool now);
 void tenon__group_pass_on(tenon_future *future);
 
 #endif

@@ -142,18 +142,25 @@ static void promised_free(tenon_future *f)
     tenon__free(&f->reactor->allocator, f, sizeof(promised));
 }
 
-/* Who cancels after it was kept comes too late. */
-static bool promised_may_cancel(tenon_future *f)
+/* Who cancels after it was kept comes too late. A canceller that asks for time
+ * leaves it open: whoever has the promise may be who completes it. */
+static bool promised_may_cancel(tenon_future *f, bool now)
 {
     tenon_promise *p = ((promised *)(void *)f)->promise;
     unsigned state = OPEN;
-    return !p || atomic_compare_exchange_strong(&p->state, &state, UNWANTED);
+    if (p && now) {
+        return atomic_compare_exchange_strong(&p->state, &state, UNWANTED);
+    }
+    return !p || atomic_load(&p->state) != KEPT;
 }
 
+/* A link cancels it without asking. */
 static void promised_pass_on(tenon_future *f)
 {
     tenon_promise *p = ((promised *)(void *)f)->promise;
+    unsigned state = OPEN;
     if (p) {
+        atomic_compare_exchange_strong(&p->state, &state, UNWANTED);
         let_go(p);
     }
 }

@@ -12,14 +12,24 @@ typedef struct until {
     tenon_reactor *reactor;
     tenon_waiter waiter;
     tenon_timer timer;
+    tenon_status status; /* once done */
+    bool done;
     bool timed_out;
 } until;
+
+/* One in memory of the caller's may be gone when the run has ended. */
+static void note(until *u, tenon_future *f)
+{
+    u->done = true;
+    u->status = tenon__future_outcome(f);
+    tenon__future_see(f);
+}
 
 static void on_done(tenon_waiter *waiter, tenon_future *f, void *user)
 {
     until *u = user;
     (void)waiter;
-    (void)f;
+    note(u, f);
     (void)tenon_stop(u->reactor);
 }
 
@@ -32,12 +42,10 @@ static void on_timeout(tenon_timer *timer, void *user)
 }
 
 /* What the run came to, which ended with `status`. */
-static tenon_status outcome(const until *u, tenon_future *f,
-                            tenon_status status)
+static tenon_status outcome(const until *u, tenon_status status)
 {
-    if (!tenon__future_pending(f)) {
-        tenon__future_see(f);
-        return tenon__future_outcome(f);
+    if (u->done) {
+        return u->status;
     }
     if (status < 0) {
         return status;
@@ -60,6 +68,9 @@ static tenon_status run(until *u, tenon_future *f, int64_t timeout_ns)
     (void)tenon_reactor_hold(u->reactor);
     status = tenon_run(u->reactor);
     (void)tenon_reactor_release(u->reactor);
+    if (u->waiter.future && !tenon__future_pending(f)) {
+        note(u, f);
+    }
     (void)tenon_waiter_remove(&u->waiter);
     (void)tenon_timer_stop(&u->timer);
     return status;
@@ -76,9 +87,14 @@ tenon_status tenon_run_until(tenon_reactor *r, tenon_future *f,
         return TENON_BUSY;
     }
     until u = {.reactor = r};
+    bool counted = tenon__future_counted(f);
+    tenon__pin(r);
     tenon_future_ref(f);
     status = run(&u, f, timeout_ns);
-    status = outcome(&u, f, status);
-    tenon_future_unref(f);
+    status = outcome(&u, status);
+    if (counted) {
+        tenon_future_unref(f);
+    }
+    tenon__unpin(r);
     return status;
 }

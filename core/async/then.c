@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "async/future.h"
+#include "loop/trace.h"
 
 /* ---- then ---- */
 
@@ -42,8 +43,8 @@ static const tenon__future_kind then_kind = {
     .name = "then", .free = then_free, .pass_on = then_pass_on};
 
 /* The callback's status, where it left the result alone. */
-static void conclude(tenon_future *source, tenon_future *result,
-                     tenon_status status)
+static void conclude(tenon_future *result, tenon_status status,
+                     tenon_error *cause)
 {
     if (!tenon__future_pending(result)) {
         if (status < 0) {
@@ -51,22 +52,26 @@ static void conclude(tenon_future *source, tenon_future *result,
                                  status);
         }
     } else if (status < 0) {
-        tenon__future_fail_status(result, status, NULL, source->error);
+        tenon__future_fail_status(result, status, NULL, cause);
     } else if (status != TENON_PENDING &&
                !(result->flags & TENON__FUTURE_LINKED)) {
         tenon__future_set(result, NULL, NULL);
     }
 }
 
+/* Afterwards the source may be gone, if it is in memory of the caller's. */
 static void call(tenon_future *source, tenon_future *result, tenon_then_fn *fn,
                  void *user)
 {
     tenon_reactor *r = result->reactor;
+    tenon_error *cause = tenon_error_ref(source->error);
     tenon__frame frame;
+    tenon__trace_lend(r, result, &frame);
     tenon__frame_enter(r, &frame, NULL, "then", result->site);
     tenon_status status = fn(source, result, user);
     tenon__frame_leave(r, &frame);
-    conclude(source, result, status);
+    conclude(result, status, cause);
+    tenon_error_unref(cause);
 }
 
 static void then_on_done(tenon_waiter *w, tenon_future *source, void *user)
@@ -101,7 +106,7 @@ static tenon_status check_then(const tenon_future *f,
     if (!f || !options || options->size < mandatory) {
         return TENON_INVALID;
     }
-    return tenon__check(f->reactor);
+    return tenon__future_check(f);
 }
 
 tenon_status tenon_future_then(tenon_future *f,
@@ -121,6 +126,7 @@ tenon_status tenon_future_then(tenon_future *f,
            options->size < sizeof t->options ? options->size
                                              : sizeof t->options);
     tenon__future_setup(&t->result, r, &then_kind, f->site);
+    tenon__trace_follow(r, &t->result, f, false);
     tenon__waiter_add(&t->waiter, f, then_on_done, t);
     if (out) {
         *out = tenon_future_ref(&t->result);
@@ -175,7 +181,10 @@ tenon_status tenon_future_link(tenon_future *from, tenon_future *to,
         return TENON_INVALID;
     }
     tenon_reactor *r = from->reactor;
-    tenon_status status = tenon__check(r);
+    tenon_status status = tenon__future_check(from);
+    if (status == TENON_OK) {
+        status = tenon__future_check(to);
+    }
     if (status < 0 || !tenon__future_pending(to)) {
         return status < 0 ? status : TENON_DONE;
     }

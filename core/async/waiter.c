@@ -8,6 +8,7 @@
  */
 
 #include "async/future.h"
+#include "loop/trace.h"
 
 /* ---- the queue ---- */
 
@@ -23,6 +24,7 @@ void tenon__waiter_run(tenon_reactor *r, tenon_node *node)
         w->fn(w, f, w->user);
     } else {
         tenon__frame frame;
+        tenon__trace_lend(r, f, &frame);
         tenon__frame_enter(r, &frame, NULL, "future callback", f->site);
         w->fn(w, f, w->user);
         tenon__frame_leave(r, &frame);
@@ -132,7 +134,7 @@ void tenon__waiters_forget(tenon_future *f)
 tenon_status tenon_future_on_done(tenon_future *f, tenon_waiter *w,
                                   tenon_done_fn *fn, void *user)
 {
-    tenon_status status = f ? tenon__check(f->reactor) : TENON_INVALID;
+    tenon_status status = tenon__future_check(f);
     if (status < 0 || !w || !fn) {
         return status < 0 ? status : TENON_INVALID;
     }

@@ -14,7 +14,7 @@
  *   reactor.c  constructors, getters              run.c      tenon_run
  *   owner.c    whose it is                        shutdown.c hooks, the end
  *   report.c   errors nobody else sees            dump.c     what is inside
- *   manual.c   stepped by hand
+ *   manual.c   stepped by hand               trace.c    where things were made
  *
  * User code runs from tenon__frame_enter/leave only, and always with the
  * object it belongs to unlinked from whatever list led to it: it may free that
@@ -81,7 +81,8 @@ typedef struct tenon__frame {
     struct tenon__frame *up;
     const void *object;
     const char *what;
-    const char *name;
+    const char *name; /* NULL: the copy, if that is not empty */
+    char copy[40];
     bool alive;
 } tenon__frame;
 
@@ -107,6 +108,7 @@ typedef struct tenon__poller {
     tenon_node disarmed;  /* watches whose callback is on the stack */
     int64_t armed_ns;     /* of timer_fd; TENON_FOREVER: not */
     bool lapsed;          /* timer_fd is readable */
+    bool timer_lost;      /* it could not be set: polls wait a little instead */
     bool was_full;        /* the last harvest filled the batch */
     bool told_undead;     /* that a registration cannot be got rid of */
     uint64_t stale_token; /* of a report that was dropped, and when: should */
@@ -130,6 +132,8 @@ typedef struct tenon__async_ops {
     void (*run_waiter)(tenon_reactor *reactor, tenon_node *node);
     /* The reactor ends, and its objects have: fail what is pending. */
     void (*end)(tenon_reactor *reactor, tenon_status status);
+    /* Who waited was told: report the failures that nobody looked at. */
+    void (*end_unseen)(tenon_reactor *reactor);
     void (*dump)(const tenon_reactor *reactor, FILE *file);
 } tenon__async_ops;
 
@@ -159,6 +163,7 @@ struct tenon_reactor {
     bool in_slot; /* of the host, in the middle of some call of ours */
     _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon__frame *frames;
+    struct tenon__traces *traces; /* NULL: nobody debugs */
     int64_t now_ns;
     int64_t mark_ns;     /* the clock, when it was last read in this entry */
     int64_t lap_ns;      /* the lap clock after the last callback */
@@ -176,6 +181,7 @@ struct tenon_reactor {
     tenon_node late;   /* end-of-turn work for this or the next turn */
     tenon_node ending; /* end-of-turn work of this turn */
     tenon_node drops;  /* freed at depth 0 */
+    bool dropping;     /* once closed, by whoever dropped the first of them */
     tenon_node objects;
     tenon_node hooks;
     tenon_node signals;
@@ -280,6 +286,11 @@ static inline void tenon__unqueue(tenon_node *node)
  *  called for the object meanwhile, i.e. whether it may still be touched. */
 void tenon__frame_enter(tenon_reactor *reactor, tenon__frame *frame,
                         const void *object, const char *what, const char *name);
+/** The same for a name in memory of the user's, which may be gone by the time
+ *  of a report; so it is copied, and cut. */
+void tenon__frame_enter_named(tenon_reactor *reactor, tenon__frame *frame,
+                              const void *object, const char *what,
+                              const char *name);
 void tenon__frame_leave(tenon_reactor *reactor, tenon__frame *frame);
 bool tenon__on_stack(const tenon_reactor *reactor, const void *object);
 /** The object's memory may go: whoever is above must not touch it. */
@@ -393,6 +404,11 @@ enum tenon__timer_flag {
     TENON__TIMER_CALL = 2, /* inside a tenon__call */
     TENON__TIMER_KEPT = 4  /* has a place in the heap: cannot fail to start */
 };
+/** As tenon_timer_start_at, but its trace stays what it is. */
+tenon_status tenon__timer_begin(tenon_timer *timer, int64_t deadline_ns,
+                                tenon_timer_fn *fn, void *user);
+/** Into the ready queue: no clock, no memory. */
+void tenon__timer_soon(tenon_timer *timer);
 /** Puts an idle timer where its deadline belongs. */
 tenon_status tenon__timer_schedule(tenon_timer *timer, int64_t deadline_ns);
 /** Starting this timer will never lack memory; for a deadline without which

@@ -6,7 +6,9 @@
  * so that a nested host loop does not enter it again, and how long it took.
  */
 
-#include "loop/engine.h"
+#include <string.h>
+
+#include "loop/trace.h"
 
 void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
                         const void *object, const char *what, const char *name)
@@ -15,18 +17,34 @@ void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
     frame->object = object;
     frame->what = what;
     frame->name = name;
+    frame->copy[0] = '\0';
     frame->alive = true;
     r->frames = frame;
+}
+
+void tenon__frame_enter_named(tenon_reactor *r, tenon__frame *frame,
+                              const void *object, const char *what,
+                              const char *name)
+{
+    tenon__frame_enter(r, frame, object, what, NULL);
+    if (name && r->slow_ns >= 0) {
+        size_t len = strnlen(name, sizeof frame->copy - 1);
+        memcpy(frame->copy, name, len);
+        frame->copy[len] = '\0';
+    }
 }
 
 /* The lap clock was read after the callback before; what passed since is this
  * one's, but for what a nested loop ran. */
 static void measure(tenon_reactor *r, const tenon__frame *frame)
 {
+    r->stats.callbacks++;
+    if (r->slow_ns < 0 && r->kind == TENON__NATIVE) {
+        return; /* nobody asks, and there is no budget */
+    }
     int64_t lap_ns = tenon__lap(r);
     int64_t took_ns = lap_ns - r->lap_ns;
     r->lap_ns = lap_ns;
-    r->stats.callbacks++;
     if (took_ns > r->stats.longest_callback_ns) {
         r->stats.longest_callback_ns = took_ns;
     }
@@ -44,6 +62,7 @@ void tenon__frame_leave(tenon_reactor *r, tenon__frame *frame)
     if (frame->what) {
         measure(r, frame);
     }
+    tenon__trace_forget(r, frame);
     if (!tenon__list_empty(&r->poller.disarmed)) {
         tenon__watches_rearm(r);
     }

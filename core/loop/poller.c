@@ -445,17 +445,25 @@ static void set_timer_fd(tenon_reactor *r, int64_t deadline_ns)
         when.it_value.tv_sec = deadline_ns / TENON_SECOND;
         when.it_value.tv_nsec = deadline_ns % TENON_SECOND;
     }
-    if (timerfd_settime(r->poller.timer_fd, TFD_TIMER_ABSTIME, &when, NULL) <
-        0) {
-        tenon__report_status(r, "timerfd", r->name, r, -errno);
-        deadline_ns = TENON_FOREVER; /* the next entry tries again */
-    }
-    r->poller.armed_ns = deadline_ns;
+    bool failed =
+        timerfd_settime(r->poller.timer_fd, TFD_TIMER_ABSTIME, &when, NULL) < 0;
+    int error = errno;
+    bool told = r->poller.timer_lost;
+    r->poller.timer_lost = failed && deadline_ns != TENON_FOREVER;
+    r->poller.armed_ns = failed ? TENON_FOREVER : deadline_ns;
     r->poller.lapsed = false;
+    if (r->poller.timer_lost) {
+        tenon__arm(r);
+    }
+    if (failed && !told) {
+        tenon__report_status(r, "timerfd", r->name, r, -error);
+    }
 }
 
-/* Setting it also makes a lapsed one unreadable. A deadline that went away is
- * left armed: it costs one wake-up at most, and setting it costs one call. */
+/* While it cannot be set the host is asked to enter us again and again, and
+ * each entry waits a little. Setting it also makes a lapsed one unreadable. A
+ * deadline that went away is left armed: it costs one wake-up at most, and
+ * setting it costs one call. */
 void tenon__poller_sync_timer(tenon_reactor *r)
 {
     tenon__poller *p = &r->poller;
@@ -463,7 +471,7 @@ void tenon__poller_sync_timer(tenon_reactor *r)
         return;
     }
     int64_t next_ns = tenon__timer_next(r);
-    if (p->lapsed || next_ns < p->armed_ns) {
+    if (p->lapsed || p->timer_lost || next_ns < p->armed_ns) {
         set_timer_fd(r, next_ns);
     }
 }

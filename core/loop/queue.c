@@ -49,14 +49,27 @@ void tenon__late_push(tenon_reactor *r, tenon_node *node)
     }
 }
 
+/* Once it is closed no turn will come. What is dropped by what is freed waits
+ * for that one's end, so that long chains do not recurse. */
+static void drop_now(tenon_reactor *r)
+{
+    if (!r->dropping) {
+        tenon__pin(r);
+        r->dropping = true;
+        tenon__drops_run(r);
+        r->dropping = false;
+        tenon__unpin(r);
+    }
+}
+
 void tenon__drop_push(tenon_reactor *r, tenon_node *node)
 {
-    if (r->life == TENON__CLOSED) {
-        node->run(r, node); /* no turn will come */
-        return;
-    }
     tenon__list_push(&r->drops, node);
-    tenon__arm(r);
+    if (r->life == TENON__CLOSED) {
+        drop_now(r);
+    } else {
+        tenon__arm(r);
+    }
 }
 
 void tenon__drops_run(tenon_reactor *r)

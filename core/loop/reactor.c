@@ -11,7 +11,7 @@
 
 #include <tenon/foreign.h>
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 enum { READ_BUFFER = 65536 };
 #define BUDGET_NS   (2 * TENON_MILLISECOND)
@@ -242,6 +242,7 @@ tenon_status tenon__reactor_make(tenon_reactor **out, enum tenon__kind kind,
     r->virtual_ns = TENON_SECOND;
     init_lists(r);
     apply_options(r, &options);
+    (void)tenon__traces_set(r, tenon__traces_wanted(options.debug));
     tenon_timer_init(&r->hook_timer, r);
     tenon_status status = init(r, &options);
     if (status < 0) {

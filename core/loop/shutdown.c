@@ -8,7 +8,7 @@
  * memory goes when the host has let go and the last reference is dropped.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 /* One that did not ask for time stays RUNNING: it may be freed already. */
 enum hook_state {
@@ -25,6 +25,7 @@ static void fini(tenon_reactor *r)
 {
     tenon_allocator allocator = r->allocator;
     tenon__calls_fini(r);
+    (void)tenon__traces_set(r, TENON_DEBUG_OFF);
     tenon_inbox_unref(r->inbox);
     tenon__free(&allocator, r->read_buffer, r->read_buffer_len);
     tenon__free(&allocator, r->spare_chunk, r->spare_chunk_len);
@@ -156,6 +157,9 @@ void tenon__finish(tenon_reactor *r)
     tenon__timers_end(r);
     tenon__periodics_end(r);
     tenon__watches_end(r);
+    if (r->async) {
+        r->async->end_unseen(r);
+    }
     empty(&r->late);
     empty(&r->ending);
     empty(&r->parked);

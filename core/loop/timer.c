@@ -8,7 +8,7 @@
  * is on the stack is set aside until that function returned.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 static tenon_timer *timer_of(tenon_node *node)
 {
@@ -32,7 +32,8 @@ static void count_lag(tenon_reactor *r, int64_t deadline_ns)
 static void fire(tenon_reactor *r, tenon_timer *t)
 {
     tenon__frame frame;
-    tenon__frame_enter(r, &frame, t, "timer", t->name);
+    tenon__trace_move(r, t, &frame);
+    tenon__frame_enter_named(r, &frame, t, "timer", t->name);
     t->fn(t, t->user);
     tenon__frame_leave(r, &frame);
 }
@@ -96,25 +97,37 @@ void tenon__timer_unkeep(tenon_timer *t)
     }
 }
 
+static void count_alive(tenon_timer *t)
+{
+    if (!(t->flags & TENON__TIMER_DAEMON)) {
+        tenon__alive_add(t->reactor);
+    }
+}
+
+void tenon__timer_soon(tenon_timer *t)
+{
+    t->sequence = ++t->reactor->sequence;
+    t->state = TENON__TIMER_READY;
+    t->node.run = run_ready;
+    tenon__ready_push(t->reactor, &t->node);
+    count_alive(t);
+}
+
 tenon_status tenon__timer_schedule(tenon_timer *t, int64_t deadline_ns)
 {
     tenon_reactor *r = t->reactor;
     t->deadline_ns = deadline_ns;
+    if (deadline_ns <= 0 || deadline_ns <= tenon__clock(r)) {
+        tenon__timer_soon(t);
+        return TENON_OK;
+    }
     t->sequence = ++r->sequence;
-    if (deadline_ns <= tenon__clock(r)) {
-        t->state = TENON__TIMER_READY;
-        t->node.run = run_ready;
-        tenon__ready_push(r, &t->node);
-    } else {
-        tenon_status status = add_to_heap(r, t);
-        if (status < 0) {
-            return status;
-        }
-        t->state = TENON__TIMER_HEAP;
+    tenon_status status = add_to_heap(r, t);
+    if (status < 0) {
+        return status;
     }
-    if (!(t->flags & TENON__TIMER_DAEMON)) {
-        tenon__alive_add(r);
-    }
+    t->state = TENON__TIMER_HEAP;
+    count_alive(t);
     if (r->depth == 0) {
         tenon__poller_sync_timer(r);
     }
@@ -220,8 +233,8 @@ void tenon_timer_init(tenon_timer *t, tenon_reactor *r)
     *t = (tenon_timer){.reactor = r};
 }
 
-tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
-                                  tenon_timer_fn *fn, void *user)
+tenon_status tenon__timer_begin(tenon_timer *t, int64_t deadline_ns,
+                                tenon_timer_fn *fn, void *user)
 {
     if (!t) {
         return TENON_INVALID;
@@ -239,6 +252,16 @@ tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
     t->fn = fn;
     t->user = user;
     return tenon__timer_schedule(t, deadline_ns);
+}
+
+tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
+                                  tenon_timer_fn *fn, void *user)
+{
+    tenon_status status = tenon__timer_begin(t, deadline_ns, fn, user);
+    if (status == TENON_OK) {
+        tenon__trace_made(t->reactor, t, "timer");
+    }
+    return status;
 }
 
 tenon_status tenon_timer_start(tenon_timer *t, int64_t delay_ns,
@@ -262,6 +285,7 @@ tenon_status tenon_timer_stop(tenon_timer *t)
         return status;
     }
     tenon__timer_unschedule(t);
+    tenon__trace_forget(t->reactor, t);
     return TENON_EXISTED;
 }
 

@@ -221,6 +221,7 @@ static tenon_status leave(tenon_reactor *r, tenon_reactor *outer,
     if (status == TENON_OK) {
         fill(r, out);
         tenon__poller_sync_timer(r);
+        out->more = out->more || r->poller.timer_lost;
     }
     r->depth--;
     tenon__current = outer;
@@ -286,6 +287,11 @@ tenon_status tenon_turn(tenon_reactor *r, tenon_turn_result *out)
     if (r->kind == TENON__NATIVE || r->kind == TENON__MANUAL) {
         return TENON_NOT_SUPPORTED;
     }
+    if (r->poller.timer_lost) {
+        /* What asked for this entry is not to end its wait. */
+        tenon__inbox_acknowledge(r);
+        return tenon__enter(r, UINT32_MAX, TENON_MILLISECOND, out);
+    }
     return tenon__enter(r, UINT32_MAX, 0, out);
 }
 
@@ -304,6 +310,7 @@ tenon_status tenon_turn_peek(tenon_reactor *r, tenon_turn_result *out)
     r->depth--;
     if (!out->more) {
         tenon__poller_sync_timer(r);
+        out->more = r->poller.timer_lost;
     }
     return TENON_OK;
 }

@@ -7,7 +7,7 @@
  * the watch but its slot, so the function may stop, free or restart it.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 enum watch_state { WATCH_IDLE, WATCH_STARTED, WATCH_STALE };
 
@@ -59,6 +59,7 @@ static void forget(tenon_watch *w)
     if (!(w->flags & TENON__WATCH_DAEMON)) {
         tenon__alive_sub(r);
     }
+    tenon__trace_forget(r, w);
     tenon__frame_forget(r, w);
 }
 
@@ -147,7 +148,14 @@ static tenon_status start(tenon_watch *w, uint32_t events, tenon_watch_fn *fn,
     w->interest = events;
     w->fn = fn;
     w->user = user;
-    return w->state == WATCH_STARTED ? change(w, old_interest) : start_new(w);
+    if (w->state == WATCH_STARTED) {
+        return change(w, old_interest);
+    }
+    status = start_new(w);
+    if (status == TENON_OK && !owned) {
+        tenon__trace_made(w->reactor, w, "watch");
+    }
+    return status;
 }
 
 tenon_status tenon_watch_start(tenon_watch *w, uint32_t events,
@@ -302,9 +310,10 @@ void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
         tenon_watch_stop(w);
     }
     tenon__frame frame;
+    tenon__trace_lend(r, w, &frame);
     /* What a transport runs of the user's it measures itself. */
     bool owned = w->flags & TENON__WATCH_OWNED;
-    tenon__frame_enter(r, &frame, w, owned ? NULL : "watch", w->name);
+    tenon__frame_enter_named(r, &frame, w, owned ? NULL : "watch", w->name);
     w->fn(w, events, w->user);
     tenon__frame_leave(r, &frame);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loop/trace.h"
 #include "net/listener.h"
 #include "net/resolver.h"
 #include "net/stream.h"
@@ -276,6 +277,7 @@ static void dispose(tenon_connector *c)
     const tenon_allocator *allocator = &c->reactor->allocator;
     tenon_error_unref(c->cause);
     tenon__free(allocator, c->candidates, c->capacity * sizeof *c->candidates);
+    tenon__trace_forget(c->reactor, c);
     tenon__free(allocator, c, sizeof *c);
 }
 
@@ -294,24 +296,34 @@ static void set_up(tenon_connector *c, tenon_reactor *reactor,
     (void)tenon_timer_set_daemon(&c->next, true);
 }
 
+static tenon_status begin_race(tenon_connector *c)
+{
+    if (c->endpoint.address.kind == TENON_ADDRESS_MEMORY) {
+        tenon__connector_decide(c, TENON_OK, -1);
+        return TENON_OK;
+    }
+    tenon_status status = tenon__race_add(c, &c->endpoint.address);
+    c->complete = true;
+    if (status == TENON_OK) {
+        tenon__race_go(c);
+    }
+    return status;
+}
+
+/* A resolver may run the loop, so nothing else can be under way then. */
 static tenon_status begin(tenon_connector *c)
 {
-    tenon_status status =
-        tenon_timer_start(&c->total, c->options.timeout_ns, on_total, c);
+    bool named = c->endpoint.kind == TENON_ENDPOINT_NAME;
+    tenon_status status = named ? look_up(c) : TENON_OK;
     if (status < 0) {
         return status;
     }
-    if (c->endpoint.kind == TENON_ENDPOINT_NAME) {
-        status = look_up(c);
-    } else if (c->endpoint.address.kind == TENON_ADDRESS_MEMORY) {
-        tenon__connector_decide(c, TENON_OK, -1);
-    } else {
-        status = tenon__race_add(c, &c->endpoint.address);
-        c->complete = true;
-        if (status == TENON_OK) {
-            tenon__race_go(c);
-        }
+    status = tenon_timer_start(&c->total, c->options.timeout_ns, on_total, c);
+    if (status < 0) {
+        forget_lookup(c);
+        return status;
     }
+    status = named ? TENON_OK : begin_race(c);
     if (status < 0) {
         (void)tenon_timer_stop(&c->total);
     }
@@ -342,14 +354,16 @@ tenon_status tenon_connector_start(tenon_reactor *reactor,
         return TENON_NO_MEMORY;
     }
     set_up(c, reactor, factory);
+    tenon__pin(reactor);
     status = prepare(c, address, options);
     if (status < 0) {
         dispose(c);
+        tenon__unpin(reactor);
         return status;
     }
     tenon__object_add(reactor, &c->object, &object_ops);
     tenon__alive_add(reactor);
-    tenon__pin(reactor);
+    tenon__trace_made(reactor, c, "connector");
     if (out) {
         *out = tenon_connector_ref(c);
     }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loop/trace.h"
 #include "net/address.h"
 
 /* ---- the end ---- */
@@ -37,6 +38,7 @@ static void dispose(tenon_listener *l)
                     sizeof(tenon__acceptor));
     }
     tenon__timer_unkeep(&l->back_off);
+    tenon__trace_forget(reactor, l);
     tenon__free(&reactor->allocator, l, sizeof *l);
 }
 
@@ -49,7 +51,8 @@ static void tell_closed(tenon_listener *l)
         tenon__alive_sub(l->reactor);
     }
     if (l->options.on_closed) {
-        tenon__frame_enter(l->reactor, &frame, l, "listener", l->options.name);
+        tenon__frame_enter_named(l->reactor, &frame, l, "listener",
+                                 l->options.name);
         l->options.on_closed(l, l->options.on_closed_user);
         tenon__frame_leave(l->reactor, &frame);
     }
@@ -129,7 +132,7 @@ static void start_factory(tenon_reactor *reactor, tenon_node *node)
     tenon__frame frame;
     tenon_listener *l =
         tenon_listener_ref(TENON__OF(node, tenon_listener, start));
-    tenon__frame_enter(reactor, &frame, l, "factory", l->options.name);
+    tenon__frame_enter_named(reactor, &frame, l, "factory", l->options.name);
     tenon_status status = l->factory.ops->start(l->factory.user, reactor);
     tenon__frame_leave(reactor, &frame);
     if (status < 0) {
@@ -197,6 +200,7 @@ static void publish(tenon_listener *l)
     tenon__object_add(l->reactor, &l->object, &object_ops);
     tenon__pin(l->reactor);
     l->reactor->stats.listener_count++;
+    tenon__trace_made(l->reactor, l, "listener");
     if (!l->options.daemon) {
         tenon__alive_add(l->reactor);
     }

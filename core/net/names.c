@@ -45,12 +45,14 @@ typedef struct job {
     tenon_node node;      /* the owner's: in names->jobs */
     tenon_lookup *lookup; /* the owner's; NULL: abandoned */
     tenon_node queued;    /* under the lock: in pool->queue */
-    int family;
+    int family;           /* AF_UNSPEC: both; of no account with `of` */
     int gai_code;
     int system_code;
     uint32_t count;
+    tenon_address of; /* whose name is looked up; else NONE */
     tenon_address addresses[TENON_ADDRESSES_MAX];
     char name[TENON_NAME_MAX + 1];
+    char host[NI_MAXHOST]; /* the name of `of` */
 } job;
 
 struct tenon__names {
@@ -130,6 +132,13 @@ static void look_up(job *j)
     freeaddrinfo(found);
 }
 
+static void look_up_name(job *j)
+{
+    j->gai_code = getnameinfo(&j->of.as.any, j->of.len, j->host, sizeof j->host,
+                              NULL, 0, NI_NAMEREQD);
+    j->system_code = j->gai_code == EAI_SYSTEM ? errno : 0;
+}
+
 static void on_answer(tenon_post_node *post, tenon_status status, void *user);
 
 static void *thread_main(void *user)
@@ -140,7 +149,7 @@ static void *thread_main(void *user)
         job *j = TENON__OF(tenon__list_pop(&p->queue), job, queued);
         p->waiting--;
         pthread_mutex_unlock(&p->lock);
-        look_up(j);
+        (j->of.kind == TENON_ADDRESS_NONE ? look_up : look_up_name)(j);
         pthread_mutex_lock(&p->lock);
         /* Posting neither waits nor locks. */
         if (p->closed || tenon_post(p->inbox, &j->post, on_answer, j) < 0) {
@@ -213,6 +222,9 @@ static void on_answer(tenon_post_node *post, tenon_status status, void *user)
                 error = tenon_error_of(TENON_NO_MEMORY, NULL);
             }
         }
+        if (!error && j->of.kind != TENON_ADDRESS_NONE) {
+            (void)tenon_lookup_set_host(lookup, j->host); /* if it is one */
+        }
         tenon_lookup_done(lookup, error);
         tenon_error_unref(error);
     }
@@ -249,6 +261,9 @@ static tenon_status names_resolve(void *self, tenon_lookup *lookup)
     tenon_post_init(&j->post);
     j->lookup = lookup;
     j->family = tenon_lookup_family(lookup);
+    if (tenon_lookup_address(lookup)) {
+        j->of = *tenon_lookup_address(lookup);
+    }
     memcpy(j->name, tenon_lookup_name(lookup),
            strlen(tenon_lookup_name(lookup)) + 1);
     tenon_status status = submit(n->pool, j);
@@ -282,10 +297,8 @@ static void names_cancel(void *self, tenon_lookup *lookup)
 {
     tenon__names *n = self;
     job *j = tenon_lookup_data(lookup);
-    if (tenon__forked(n->reactor)) {
-        return; /* the lock may be held by a thread that is not here */
-    }
-    if (!withdraw(n->pool, j)) {
+    /* In a child the lock may be held by a thread that is not there. */
+    if (tenon__forked(n->reactor) || !withdraw(n->pool, j)) {
         j->lookup = NULL;
     }
 }
@@ -293,7 +306,8 @@ static void names_cancel(void *self, tenon_lookup *lookup)
 const tenon_resolver_ops tenon__names_ops = {.size = sizeof tenon__names_ops,
                                              .name = "threads",
                                              .resolve = names_resolve,
-                                             .cancel = names_cancel};
+                                             .cancel = names_cancel,
+                                             .resolve_name = names_resolve};
 
 tenon__names *tenon__names_new(tenon_reactor *reactor)
 {

@@ -158,6 +158,16 @@ void tenon__pipe_left(tenon_protocol protocol)
     }
 }
 
+/* Whether they are joined with each other already. */
+static bool are_joined(const tenon_transport *first,
+                       const tenon_transport *second)
+{
+    const end *one = first->protocol.self;
+    return first->protocol.ops == &pipe_ops &&
+           second->protocol.ops == &pipe_ops &&
+           one->other == second->protocol.self;
+}
+
 static tenon_status check(const tenon_transport *first,
                           const tenon_transport *second)
 {
@@ -168,7 +178,10 @@ static tenon_status check(const tenon_transport *first,
     tenon_status status = tenon__check(first->reactor);
     bool ends = first->state != TENON__OPENED || first->eof_asked ||
                 second->state != TENON__OPENED || second->eof_asked;
-    return status == TENON_OK && ends ? TENON_CLOSED : status;
+    if (status < 0 || ends) {
+        return status < 0 ? status : TENON_CLOSED;
+    }
+    return are_joined(first, second) ? TENON_BUSY : TENON_OK;
 }
 
 static void join(end *one, tenon_transport *t)

@@ -108,7 +108,8 @@ void tenon__transport_enter(tenon_transport *t, tenon__frame *frame,
                             const char *what)
 {
     tenon_transport_ref(t);
-    tenon__frame_enter(t->reactor, frame, t, what, tenon__transport_name(t));
+    tenon__frame_enter_named(t->reactor, frame, t, what,
+                             tenon__transport_name(t));
 }
 
 void tenon__transport_leave(tenon_transport *t)

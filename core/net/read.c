@@ -19,8 +19,14 @@ enum { READS_MAX = 32, BYTES_MAX = 262144 };
 typedef struct place {
     void *bytes;
     size_t len;
-    bool shared; /* the reactor's read buffer */
+    bool shared;       /* the reactor's read buffer */
+    tenon_protocol by; /* who was to have it */
 } place;
+
+static bool is_still(const tenon_transport *t, const tenon_protocol *by)
+{
+    return by->ops == t->protocol.ops && by->self == t->protocol.self;
+}
 
 static bool may_deliver(const tenon_transport *t)
 {
@@ -47,8 +53,7 @@ static bool take_offered(tenon_transport *t, place *out)
     tenon__notice notice = {.tell = TENON__GET_BUFFER,
                             .len = t->reactor->read_buffer_len};
     tenon_status status = tenon__transport_tell(t, &notice);
-    bool same = asked.ops == t->protocol.ops && asked.self == t->protocol.self;
-    if (status < 0 || !same || !tenon__transport_readable(t)) {
+    if (status < 0 || !is_still(t, &asked) || !tenon__transport_readable(t)) {
         return false;
     }
     if (!notice.buffer || notice.len == 0) {
@@ -57,7 +62,7 @@ static bool take_offered(tenon_transport *t, place *out)
         tenon__transport_lose_status(t, TENON_INVALID, "no buffer offered");
         return false;
     }
-    *out = (place){notice.buffer, notice.len, false};
+    *out = (place){notice.buffer, notice.len, false, asked};
     return true;
 }
 
@@ -67,6 +72,7 @@ static bool take_place(tenon_transport *t, place *out)
         return take_offered(t, out);
     }
     out->shared = true;
+    out->by = t->protocol;
     out->bytes = tenon__buffer_take(t->reactor, &out->len);
     if (!out->bytes) {
         tenon__transport_lose_status(t, TENON_NO_MEMORY, "reading");
@@ -115,19 +121,17 @@ static void deliver_fds(tenon_transport *t)
     }
 }
 
-/* Delivers what was read. Taking the descriptors before it, the protocol may
- * have paused, ended the connection or given it to another one. */
+/* Delivers what was read. The tap, and the protocol that took descriptors
+ * before it, may have paused, ended the connection or given it to another. */
 static void pass_on(tenon_transport *t, const place *from, size_t len)
 {
-    tenon_protocol asked = t->protocol;
     if (t->extra && t->extra->arrived > 0) {
         deliver_fds(t);
     }
     if (!may_deliver(t)) {
         return;
     }
-    bool same = asked.ops == t->protocol.ops && asked.self == t->protocol.self;
-    if (same && !t->paused) {
+    if (is_still(t, &from->by) && !t->paused) {
         deliver(t, from, len);
     } else if (tenon_transport_unread(t, from->bytes, len) < 0) {
         tenon__transport_lose_status(t, TENON_NO_MEMORY, "reading");
@@ -160,7 +164,7 @@ static ssize_t receive(tenon_transport *t, const place *to)
  * for now, in which case `progress` tells whether it brought anything. */
 static size_t read_once(tenon_transport *t, bool *progress)
 {
-    place to = {NULL, 0, false};
+    place to = {.bytes = NULL};
     if (!take_place(t, &to)) {
         *progress = true;
         return 0;

@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Lookups (resolver.c), and the resolver that a reactor has by itself
- * (names.c).
+ * Lookups (lookup.c), who resolves for a reactor (resolver.c), and the resolver
+ * that it has by itself (names.c).
  */
 
 #ifndef TENON_NET_RESOLVER_H
@@ -14,6 +14,20 @@
 #include "loop/engine.h"
 
 typedef struct tenon__names tenon__names;
+typedef struct tenon__resolver tenon__resolver;
+
+/** The resolver of `reactor`, one lookup more being its.
+ *  Errors: TENON_LIMIT, TENON_NO_MEMORY. */
+tenon_status tenon__resolver_enter(tenon_reactor *reactor,
+                                   tenon__resolver **out);
+/** One less; it may be gone afterwards. */
+void tenon__resolver_leave(tenon__resolver *resolver);
+/** Calls `resolve` or `resolve_name`. */
+tenon_status tenon__resolver_ask(tenon__resolver *resolver,
+                                 tenon_lookup *lookup);
+/** Calls `cancel`, if there is one. */
+void tenon__resolver_cancel(tenon__resolver *resolver, tenon_lookup *lookup);
+struct tenon__cache *tenon__resolver_cache(tenon__resolver *resolver);
 
 /** No callback comes any more. Ownership: of the caller's reference. */
 void tenon__lookup_forget(tenon_lookup *lookup);

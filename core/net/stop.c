@@ -33,7 +33,8 @@ static void tell_stops(tenon_listener *l, tenon_status status)
         stop one = *TENON__OF(node, stop, node);
         tenon__free(&l->reactor->allocator, TENON__OF(node, stop, node),
                     sizeof one);
-        tenon__frame_enter(l->reactor, &frame, l, "listener", l->options.name);
+        tenon__frame_enter_named(l->reactor, &frame, l, "listener",
+                                 l->options.name);
         one.fn(l, status, one.user);
         tenon__frame_leave(l->reactor, &frame);
     }
@@ -47,7 +48,8 @@ static void stop_factory(tenon_listener *l)
     if (started && ops && ops->size > offsetof(tenon_factory_ops, stop) &&
         ops->stop) {
         tenon__frame frame;
-        tenon__frame_enter(l->reactor, &frame, l, "factory", l->options.name);
+        tenon__frame_enter_named(l->reactor, &frame, l, "factory",
+                                 l->options.name);
         ops->stop(l->factory.user, l->reactor);
         tenon__frame_leave(l->reactor, &frame);
     }

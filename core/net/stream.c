@@ -22,7 +22,7 @@
 #include "net/address.h"
 
 /* As many parts as one call of the kernel takes. */
-enum { PARTS_MAX = 1024 };
+enum { PARTS_MAX = 1024, SCRAP_LEN = 2048, DISCARDS_MAX = 512 };
 
 typedef struct stream {
     tenon_transport base;
@@ -229,6 +229,17 @@ static tenon_status set_interest(tenon_transport *t, uint32_t interest)
                                     t);
 }
 
+/* A socket that is closed over input resets the connection, which may destroy
+ * our last bytes on their way. What is there now is thrown away instead. */
+static void discard_input(const tenon_transport *t, int fd)
+{
+    char scrap[SCRAP_LEN];
+    ssize_t got = t->eof_seen ? 0 : 1;
+    for (int i = 0; i < DISCARDS_MAX && got > 0; i++) {
+        got = recv(fd, scrap, sizeof scrap, MSG_DONTWAIT);
+    }
+}
+
 static void release(tenon_transport *t, bool reset)
 {
     stream *s = stream_of(t);
@@ -240,6 +251,8 @@ static void release(tenon_transport *t, bool reset)
         /* Of no effect on a UNIX socket. */
         struct linger linger = {.l_onoff = 1, .l_linger = 0};
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    } else {
+        discard_input(t, fd);
     }
     tenon__fd_close(t->reactor, &s->watch, fd);
     s->watch.fd = -1;

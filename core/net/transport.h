@@ -49,6 +49,10 @@ typedef struct tenon__extra {
     tenon_tap_fn *tap;
     void *tap_user;
     bool in_tap;
+    /* For whom it belongs to, a process: told after connection_lost, whoever
+     * the protocol is by then; may call the user. */
+    void (*gone)(tenon_transport *t, void *user);
+    void *gone_user;
     struct tenon__past *past; /* of a lost connection, if there was memory */
 } tenon__extra;
 
@@ -102,10 +106,11 @@ struct tenon__transport_ops {
     void (*release)(tenon_transport *t, bool reset);
     tenon_status (*address)(const tenon_transport *t, bool peer,
                             tenon_address *out);
-    /* The pending error of the medium, TENON_OK if none. */
-    tenon_status (*failure)(const tenon_transport *t);
     const char *kind;
-    /* These may be NULL. */
+    /* These may be NULL, and shutdown_write. */
+    /* The pending error of the medium, TENON_OK if none. NULL: its reports may
+     * be too many, they cost nothing. */
+    tenon_status (*failure)(const tenon_transport *t);
     int (*fd)(const tenon_transport *t);
     /* As send, with descriptors on the first byte. */
     ssize_t (*send_fds)(tenon_transport *t, const struct iovec *parts,

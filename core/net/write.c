@@ -423,8 +423,8 @@ tenon_status tenon_transport_write_eof(tenon_transport *t)
     if (status < 0) {
         return status;
     }
-    if (t->state != TENON__OPENED) {
-        return TENON_CLOSED;
+    if (t->state != TENON__OPENED || !t->ops->shutdown_write) {
+        return t->state != TENON__OPENED ? TENON_CLOSED : TENON_NOT_SUPPORTED;
     }
     if (!t->eof_asked) {
         t->eof_asked = true;

@@ -6,7 +6,9 @@
  * succeeds), wait (until so many are done). They take an array of futures of
  * one reactor, in which one may stand twice, and copy it. The future that they
  * return is the caller's, with one reference, and does its work though nobody
- * holds it; futures in memory of the caller's must outlive it.
+ * holds it; futures in memory of the caller's must outlive it. It holds those
+ * that it was given until its own memory goes, so none of them may follow it
+ * by tenon_future_link: neither would be freed.
  *
  * Errors of all: TENON_INVALID, TENON_CLOSED, TENON_NO_MEMORY. Nothing was
  * done then.

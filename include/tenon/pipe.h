@@ -36,8 +36,9 @@ TENON_BEGIN
  *  Reentrancy: from callbacks of either; what is left of a chunk goes to
  *  tenon_transport_unread first.
  *  Errors: TENON_INVALID for one transport twice, of two reactors, or before
- *  its connection_made; TENON_CLOSED when one is closing; TENON_NO_MEMORY,
- *  TENON_WRONG_THREAD, TENON_FORKED. Nothing has changed then.
+ *  its connection_made; TENON_CLOSED when one is closing; TENON_BUSY when they
+ *  are joined with each other; TENON_NO_MEMORY, TENON_WRONG_THREAD,
+ *  TENON_FORKED. Nothing has changed then.
  *  Source: Twisted's portforward and pcp. */
 TENON_CHECKED TENON_API tenon_status
 tenon_pipe(tenon_transport *first, tenon_transport *second,

@@ -18,7 +18,9 @@ typedef struct tenon_promise tenon_promise;
 TENON_BEGIN
 
 /** Makes a future and the promise to complete it. Until it is kept, broken or
- *  cancelled, the promise keeps the reactor alive, as work in flight does.
+ *  cancelled, the promise keeps the reactor alive, as work in flight does, and
+ *  the future, too: dropping that does not cancel it. A canceller that asks for
+ *  time (TENON_PENDING) leaves the promise to be kept.
  *  Ownership: the caller holds one reference to each.
  *  Thread: the owner's.
  *  Errors: as tenon_future_new. */

@@ -140,7 +140,11 @@ TENON_API tenon_status tenon_transport_write_eof(tenon_transport *transport);
 TENON_API bool tenon_transport_can_write_eof(const tenon_transport *transport);
 
 /** Stops reading at once, sends what is queued, then connection_lost(NULL) in
- *  a later turn. Twice is a no-op. */
+ *  a later turn. Twice is a no-op. What the peer has sent and nobody has read
+ *  is thrown away, up to 1 MiB, for the peer to see a clean end; but what it
+ *  sends after that is answered with a reset, which may cost it our last bytes.
+ *  Where that matters: tenon_transport_write_eof, and close when the peer's end
+ *  of file has come, or after a while. */
 TENON_API tenon_status tenon_transport_close(tenon_transport *transport);
 /** Drops what is queued; connection_lost(TENON_ABORTED) in a later turn. Wins
  *  over an earlier close. */

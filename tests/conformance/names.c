@@ -62,8 +62,10 @@ static void fake_cancel(void *self, tenon_lookup *lookup)
     fake.cancels++;
 }
 
-static const tenon_resolver_ops fake_ops = {sizeof fake_ops, "fake",
-                                            fake_resolve, fake_cancel};
+static const tenon_resolver_ops fake_ops = {.size = sizeof fake_ops,
+                                            .name = "fake",
+                                            .resolve = fake_resolve,
+                                            .cancel = fake_cancel};
 
 static void use_fake(void)
 {

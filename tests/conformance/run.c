@@ -7,7 +7,10 @@
 
 #include "rig.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 static void end(tenon_reactor *reactor)
 {
@@ -291,6 +294,41 @@ static void the_last_unref_closes(void)
     REQUIRE_NOTES("");
 }
 
+/* The newest epoll is the engine's, not the host's. */
+static int engine_fd(void)
+{
+    int found = -1;
+    for (int fd = 0; fd < HARNESS_FDS; fd++) {
+        char path[64];
+        char what[64] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(path, what, sizeof what - 1);
+        found = len > 0 && strstr(what, "eventpoll") ? fd : found;
+    }
+    return found;
+}
+
+static void close_engine(void *user)
+{
+    int fd = engine_fd();
+    REQUIRE(fd >= 0 && close(fd) == 0);
+    call(user, note_call, "again"); /* another turn, which polls */
+}
+
+static void the_engine_is_closed(void)
+{
+    tenon_reactor *reactor = rig_reactor_new();
+    REQUIRE_OK(tenon_reactor_hold(reactor));
+    /* Not in the first turn: libuv aborts if it cannot even begin to poll. */
+    REQUIRE_OK(tenon_call_later(reactor, MS(5), close_engine, reactor, NULL));
+    (void)!tenon_run(reactor);
+    REQUIRE(tenon_reactor_is_closed(reactor));
+    REQUIRE(rig.closed);
+    rig_take_report(-EBADF);
+    REQUIRE_STATUS(tenon_reactor_close(reactor), TENON_OK);
+    tenon_reactor_unref(reactor);
+}
+
 #define ON_RUN (BARE | NEED_TENON_RUN)
 
 static const rig_case cases[] = {
@@ -314,6 +352,8 @@ static const rig_case cases[] = {
     {"C23", "stop leaves the timers where they are",
      stop_does_not_wait_for_timers, ON_RUN},
     {"C24", "the last unref closes", the_last_unref_closes, ON_RUN},
+    {"C25", "a descriptor of the engine's that was closed ends the run",
+     the_engine_is_closed, ON_RUN},
 };
 
 const rig_group rig_run = RIG_GROUP(cases);

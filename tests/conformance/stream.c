@@ -8,6 +8,7 @@
 
 #include "recorder.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -300,6 +301,34 @@ static void p17_a_reset(void)
     REQUIRE_NOTES("made lost:ECONNRESET");
 }
 
+/* Input that nobody read does not turn the end into a reset. */
+static void p17_closed_over_input(void)
+{
+    static char input[100000];
+    int fds[2];
+    char reply[8] = "";
+    recorder self = {.made_fn = pause_inside};
+    tcp_pair(fds);
+    recorder_adopt(&self, &fds[0]);
+    REQUIRE(send(fds[1], input, sizeof input, MSG_NOSIGNAL) > 0);
+    REQUIRE_OK(tenon_transport_write(self.transport, "bye", 3));
+    REQUIRE_OK(tenon_transport_close(self.transport));
+    PUMP_UNTIL(self.lost);
+    REQUIRE_STATUS(self.lost_status, TENON_OK);
+    int64_t end_ns = rig_deadline();
+    while (recv(fds[1], reply, sizeof reply, MSG_PEEK) < 3) {
+        rig_pump_step(end_ns, __FILE__, __LINE__, "the last bytes");
+    }
+    REQUIRE_EQ(recv(fds[1], reply, sizeof reply, 0), 3);
+    ssize_t got;
+    while ((got = recv(fds[1], reply, sizeof reply, 0)) < 0 &&
+           errno == EAGAIN) {
+        rig_pump_step(end_ns, __FILE__, __LINE__, "the end");
+    }
+    REQUIRE_EQ(got, 0);
+    close_fd(&fds[1]);
+}
+
 static void p17_a_failing_write(void)
 {
     int fds[2];
@@ -425,6 +454,8 @@ static const rig_case cases[] = {
     {"P17", "a reset is connection_lost(ECONNRESET)", p17_a_reset, 0},
     {"P17b", "a failing write is connection_lost, once", p17_a_failing_write,
      0},
+    {"P17c", "closed over input that nobody read, the end is clean",
+     p17_closed_over_input, 0},
     {"P18", "pause_reading stops data until resume, in order",
      p18_pause_and_resume, 0},
     {"P18b", "a paused connection costs no wake-up",

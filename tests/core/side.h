@@ -220,12 +220,18 @@ static inline void settle(void)
     ck_assert_int_eq(tenon_manual_advance(reactor, 0), TENON_OK);
 }
 
-/* Two connected sides through a listener at `at`. */
+#include "toy.h"
+
+/* Two connected sides through a listener at `at`; without one over toys. */
 static inline tenon_listener *join(side *client, side *server, const char *at)
 {
     tenon_listener *listener;
     tenon_address address;
     char text[TENON_ADDRESS_TEXT_LEN];
+    if (strcmp(at, TOYS) == 0) {
+        join_toys(reactor, as(client), as(server));
+        return NULL;
+    }
     ck_assert_int_eq(tenon_listen(reactor, &listener, at, as(server), NULL),
                      TENON_OK);
     tenon_listener_address(listener, &address);
@@ -243,13 +249,15 @@ static inline const char *address_of(int kind)
     }
     snprintf(unix_path, sizeof unix_path, "unix:/tmp/tenon-test-%ld.sock",
              (long)getpid());
-    return kind == 1 ? unix_path : "mem:test";
+    return kind == 1 ? unix_path : kind == 2 ? "mem:test" : TOYS;
 }
 
 static inline void leave(tenon_listener *listener, side *a, side *b)
 {
-    tenon_listener_close(listener);
-    tenon_listener_unref(listener);
+    if (listener) {
+        tenon_listener_close(listener);
+        tenon_listener_unref(listener);
+    }
     UNTIL(is_lost(a) && is_lost(b) && !tenon_reactor_alive(reactor));
     forget(a);
     forget(b);

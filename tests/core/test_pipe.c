@@ -95,6 +95,20 @@ START_TEST(B12_both_ways_and_half_closed)
 }
 END_TEST
 
+START_TEST(B12_joined_already)
+{
+    ends e;
+    lay(&e, _i);
+    ck_assert_int_eq(tenon_pipe(e.left.t, e.right.t, NULL), TENON_BUSY);
+    ck_assert_int_eq(tenon_pipe(e.right.t, e.left.t, NULL), TENON_BUSY);
+    ck_assert_int_ge(tenon_transport_write(e.near.t, "x", 1), 0);
+    UNTIL(e.far.len == 1);
+    ck_assert_int_eq(piped, 0);
+    tenon_transport_close(e.near.t);
+    clear(&e);
+}
+END_TEST
+
 /* What a pipe holds is bounded, whatever is sent into it. */
 START_TEST(B12_a_slow_reader_stops_the_writer)
 {
@@ -192,6 +206,7 @@ static Suite *suite(void)
     TCase *all = tcase_create("all");
     tcase_set_timeout(all, 30);
     tcase_add_loop_test(all, B12_both_ways_and_half_closed, 0, KINDS);
+    tcase_add_loop_test(all, B12_joined_already, 0, KINDS);
     tcase_add_loop_test(all, B12_a_slow_reader_stops_the_writer, 0, KINDS);
     tcase_add_loop_test(all, B12_the_death_of_one_is_the_end_of_both, 0, KINDS);
     tcase_add_loop_test(all, B12_closed_by_the_one_in_the_middle, 0, KINDS);

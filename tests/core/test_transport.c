@@ -91,7 +91,7 @@ START_TEST(P08_abort_resets)
     ck_assert_str_eq(b.log, "MDL");
     ck_assert_int_eq(b.lost, TENON_ABORTED);
     /* A UNIX socket cannot tell a reset from an end. */
-    ck_assert_int_eq(a.lost, _i == 1 ? TENON_OK : -ECONNRESET);
+    ck_assert_int_eq(a.lost, _i % 2 == 1 ? TENON_OK : -ECONNRESET);
     leave(l, &a, &b);
     end();
 }
@@ -361,19 +361,19 @@ int main(void)
     Suite *suite = suite_create("transport");
     TCase *tcase = tcase_create("transport");
     tcase_set_timeout(tcase, 20);
-    tcase_add_loop_test(tcase, P01_echo_and_close, 0, 3);
-    tcase_add_loop_test(tcase, P03_P05_P07_everything_arrives, 0, 3);
-    tcase_add_loop_test(tcase, P04_nothing_and_parts, 0, 3);
-    tcase_add_loop_test(tcase, P08_abort_resets, 0, 3);
-    tcase_add_loop_test(tcase, P09_abort_after_close_wins, 0, 3);
+    tcase_add_loop_test(tcase, P01_echo_and_close, 0, 4);
+    tcase_add_loop_test(tcase, P03_P05_P07_everything_arrives, 0, 4);
+    tcase_add_loop_test(tcase, P04_nothing_and_parts, 0, 4);
+    tcase_add_loop_test(tcase, P08_abort_resets, 0, 4);
+    tcase_add_loop_test(tcase, P09_abort_after_close_wins, 0, 4);
     tcase_add_loop_test(tcase, P10_close_in_connection_made, 0, 3);
     tcase_add_loop_test(tcase, P11_P12_failures_of_callbacks, 0, 12);
-    tcase_add_loop_test(tcase, P14_P15_half_close, 0, 3);
-    tcase_add_loop_test(tcase, P02_P18_P19_paused, 0, 3);
-    tcase_add_loop_test(tcase, R24_write_error_after_data, 0, 3);
+    tcase_add_loop_test(tcase, P14_P15_half_close, 0, 4);
+    tcase_add_loop_test(tcase, P02_P18_P19_paused, 0, 4);
+    tcase_add_loop_test(tcase, R24_write_error_after_data, 0, 4);
     tcase_add_test(tcase, P07_close_after_a_write_error);
-    tcase_add_loop_test(tcase, L1_reactor_closes, 0, 3);
-    tcase_add_loop_test(tcase, L2_reactor_closes_while_connecting, 0, 3);
+    tcase_add_loop_test(tcase, L1_reactor_closes, 0, 4);
+    tcase_add_loop_test(tcase, L2_reactor_closes_while_connecting, 0, 4);
     tcase_add_loop_test(tcase, L2_everything_from_every_callback, 0, 36);
     tcase_add_loop_test(tcase, a_daemon_keeps_nothing_alive, 0, 3);
     suite_add_tcase(suite, tcase);

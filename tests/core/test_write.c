@@ -471,7 +471,7 @@ END_TEST
 
 static Suite *suite(void)
 {
-    enum { KINDS = 3 };
+    enum { KINDS = 4 };
     Suite *s = suite_create("writes");
     TCase *all = tcase_create("all");
     tcase_set_timeout(all, 30);

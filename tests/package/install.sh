@@ -88,8 +88,10 @@ if [ -x "$prefix/bin/tenon-conformance" ]; then
   quietly cmake -G Ninja -S "$source/tests/package/stranger" -B stranger \
     -DCMAKE_PREFIX_PATH="$prefix"
   quietly cmake --build stranger -j 2
-  quietly stranger/polloop-conformance --only L --only T
+  quietly stranger/polloop-conformance --only L --only T --only I1
   tail -n 1 log && echo
+  [ ! -f "$prefix/include/tenon/line.h" ] || grep -q '^ok I13' log ||
+    fail 'the suite of a stranger has no lines'
   passed=$(sed -n 's/^\([0-9]*\) passed, 0 failed.*/\1/p' log)
   [ "${passed:-0}" -ge 30 ] || fail 'the suite passed too little'
 fi

@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fault.h"
@@ -194,19 +197,34 @@ int sweep_connect(int fd, const struct sockaddr *name, socklen_t len)
     return fault && begun ? failing(EINTR) : result;
 }
 
+static int unresolved(int error)
+{
+    errno = error;
+    return error == ENOMEM   ? EAI_MEMORY
+           : error == EAGAIN ? EAI_AGAIN
+                             : EAI_SYSTEM;
+}
+
 int sweep_getaddrinfo(const char *node, const char *service,
                       const struct addrinfo *hints, struct addrinfo **out);
 int sweep_getaddrinfo(const char *node, const char *service,
                       const struct addrinfo *hints, struct addrinfo **out)
 {
     int fault = sweep_ask(HERE, never);
-    if (fault) {
-        errno = fault;
-        return fault == ENOMEM   ? EAI_MEMORY
-               : fault == EAGAIN ? EAI_AGAIN
-                                 : EAI_SYSTEM;
-    }
-    return getaddrinfo(node, service, hints, out);
+    return fault ? unresolved(fault) : getaddrinfo(node, service, hints, out);
+}
+
+int sweep_getnameinfo(const struct sockaddr *name, socklen_t len, char *host,
+                      socklen_t host_len, char *service, socklen_t service_len,
+                      int flags);
+int sweep_getnameinfo(const struct sockaddr *name, socklen_t len, char *host,
+                      socklen_t host_len, char *service, socklen_t service_len,
+                      int flags)
+{
+    int fault = sweep_ask(HERE, never);
+    return fault ? unresolved(fault)
+                 : getnameinfo(name, len, host, host_len, service, service_len,
+                               flags);
 }
 
 /* ---- waiting ---- */
@@ -237,6 +255,33 @@ CALL(lseek, off_t, never, (int fd, off_t offset, int whence),
 CALL(unlink, int, never, (const char *path), (path))
 CALL(dup3, int, waits, (int from, int to, int flags), (from, to, flags))
 CALL(madvise, int, never, (void *at, size_t len, int advice), (at, len, advice))
+
+/* ---- processes; what the child itself calls is left alone ---- */
+
+CALL(socketpair, int, never, (int domain, int type, int protocol, int fds[2]),
+     (domain, type, protocol, fds))
+CALL(poll, int, waits, (struct pollfd * fds, nfds_t count, int timeout),
+     (fds, count, timeout))
+CALL(waitid, int, waits, (idtype_t type, id_t id, siginfo_t *out, int options),
+     (type, id, out, options))
+
+int sweep_open(const char *path, int flags, ...);
+int sweep_open(const char *path, int flags, ...)
+{
+    int fault = sweep_ask(HERE, never); /* none of the library's makes a file */
+    return fault ? failing(fault) : open(path, flags | O_CLOEXEC);
+}
+
+int sweep_clone(int (*fn)(void *), void *top, int flags, void *arg, ...);
+int sweep_clone(int (*fn)(void *), void *top, int flags, void *arg, ...)
+{
+    va_list arguments;
+    va_start(arguments, arg);
+    int *pidfd = flags & CLONE_PIDFD ? va_arg(arguments, int *) : NULL;
+    va_end(arguments);
+    int fault = sweep_ask(HERE, never);
+    return fault ? failing(fault) : clone(fn, top, flags, arg, pidfd);
+}
 
 int sweep_fcntl(int fd, int command, ...);
 int sweep_fcntl(int fd, int command, ...)

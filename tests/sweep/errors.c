@@ -21,6 +21,7 @@ static const struct {
     {"accept4", {EINTR, EAGAIN, ENOMEM, EMFILE, ENOBUFS}},
     {"bind", {ENOMEM, ENOBUFS}},
     {"chmod", {ENOMEM}},
+    {"clone", {EAGAIN, ENOMEM}},
     {"close", {EINTR}},
     {"connect", {EINTR, EAGAIN, ENOMEM, ECONNRESET, ETIMEDOUT, ENOBUFS}},
     {"dup3", {EINTR, EMFILE}},
@@ -33,6 +34,7 @@ static const struct {
     {"fcntl", {ENOMEM, EMFILE}},
     {"fstat", {ENOMEM}},
     {"getaddrinfo", {EINTR, EAGAIN, ENOMEM, EMFILE, ETIMEDOUT}},
+    {"getnameinfo", {EAGAIN, ENOMEM}},
     {"getpeername", {ENOMEM, ENOBUFS}},
     {"getsockname", {ENOMEM, ENOBUFS}},
     {"getsockopt", {ENOMEM, ENOBUFS}},
@@ -41,6 +43,8 @@ static const struct {
     {"lstat", {ENOMEM}},
     {"madvise", {EAGAIN, ENOMEM}},
     {"mmap", {EAGAIN, ENOMEM}},
+    {"open", {EINTR, ENOMEM, EMFILE}},
+    {"poll", {EINTR, ENOMEM}},
     {"pread", {EINTR, ENOMEM, SHORT}},
     {"pthread_create", {EAGAIN, ENOMEM}},
     {"read", {EINTR, EAGAIN}}, /* of an eventfd */
@@ -55,9 +59,11 @@ static const struct {
     {"setsockopt", {ENOMEM, ENOBUFS}},
     {"shutdown", {ENOBUFS}},
     {"socket", {ENOMEM, EMFILE, ENOBUFS}},
+    {"socketpair", {ENOMEM, EMFILE}},
     {"timerfd_create", {ENOMEM, EMFILE}},
     {"timerfd_settime", {0}}, /* takes nothing that could lack */
     {"unlink", {ENOMEM}},
+    {"waitid", {EINTR}},
     {"write", {EINTR}}, /* EAGAIN: somebody has written to the eventfd */
 };
 
@@ -81,7 +87,7 @@ const int *sweep_faults_of(const char *call)
 
 tenon_status sweep_told_as(const char *call, int fault)
 {
-    if (is_call(call, "getaddrinfo")) {
+    if (is_call(call, "getaddrinfo") || is_call(call, "getnameinfo")) {
         return fault == ENOMEM ? TENON_NO_MEMORY : TENON_UNRESOLVED;
     }
     if (fault == FAULT_SHORT || fault == EINTR) {

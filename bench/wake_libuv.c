@@ -1,0 +1,91 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/* libuv's side of the wake-up bench, and ours on libuv. */
+#include "wake.h"
+
+#if BENCH_HAVE_LIBUV && __has_include(<tenon/libuv.h>)
+#include <tenon/inbox.h>
+#include <tenon/libuv.h>
+#include <uv.h>
+
+static void on_async(uv_async_t *async)
+{
+    bench_wake *self = async->data;
+    if (bench_wake_answer(self)) {
+        uv_close((uv_handle_t *)async, NULL);
+    }
+}
+
+static void wake(bench_wake *self)
+{
+    uv_async_send(self->user);
+}
+
+static int run(double *out)
+{
+    uv_loop_t loop;
+    uv_async_t async;
+    bench_wake self = {.wake = wake, .user = &async};
+    if (uv_loop_init(&loop) != 0 ||
+        uv_async_init(&loop, &async, on_async) != 0) {
+        return 1;
+    }
+    async.data = &self;
+    int failed = bench_wake_begin(&self);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    failed |= bench_wake_end(&self, out);
+    uv_loop_close(&loop);
+    return failed;
+}
+
+const bench_side bench_wake_libuv = {"uv_async_send", run};
+
+/* ---- ours ---- */
+
+typedef struct ours {
+    tenon_reactor *reactor;
+    tenon_inbox *inbox;
+    tenon_post_node post;
+} ours;
+
+static void on_post(tenon_post_node *post, tenon_status status, void *user)
+{
+    bench_wake *self = user;
+    (void)post;
+    (void)status;
+    if (bench_wake_answer(self)) {
+        tenon_reactor_release(((ours *)self->user)->reactor);
+    }
+}
+
+static void post(bench_wake *self)
+{
+    ours *o = self->user;
+    (void)!tenon_post(o->inbox, &o->post, on_post, self);
+}
+
+static int run_ours(double *out)
+{
+    uv_loop_t loop;
+    ours o;
+    bench_wake self = {.wake = post, .user = &o};
+    if (uv_loop_init(&loop) != 0 ||
+        tenon_libuv_attach(&loop, &o.reactor, NULL) < 0) {
+        return 1;
+    }
+    tenon_post_init(&o.post);
+    o.inbox = tenon_inbox_ref(tenon_reactor_inbox(o.reactor));
+    tenon_reactor_hold(o.reactor);
+    int failed = bench_wake_begin(&self);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    failed |= bench_wake_end(&self, out);
+    tenon_inbox_unref(o.inbox);
+    tenon_reactor_unref(o.reactor);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    return failed;
+}
+
+const bench_side bench_wake_tenon_libuv = {"tenon_post, libuv", run_ours};
+#endif
