@@ -171,6 +171,8 @@ struct tenon_reactor {
     int64_t block_ns;    /* at most this long in the polls of this entry */
     int64_t virtual_ns;
     int64_t budget_ns;
+    tenon_alive_fn *on_alive; /* may be NULL */
+    void *alive_user;
     int64_t slow_ns;
     int64_t shutdown_timeout_ns;
     uint32_t budget_calls;
@@ -304,6 +306,8 @@ void tenon__alive_add(tenon_reactor *reactor);
 void tenon__alive_sub(tenon_reactor *reactor);
 bool tenon__alive(const tenon_reactor *reactor);
 void tenon__alive_tell(tenon_reactor *reactor);
+/** The end began: nothing is alive any more. */
+void tenon__alive_end(tenon_reactor *reactor);
 static inline void tenon__object_add(tenon_reactor *reactor,
                                      tenon__object *object,
                                      const tenon__object_ops *ops)

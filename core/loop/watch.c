@@ -224,6 +224,18 @@ void tenon_watch_set_name(tenon_watch *w, const char *name)
     w->name = name;
 }
 
+tenon_watch *tenon_watch_find(tenon_reactor *r, int fd, tenon_watch_fn *fn,
+                              const void *user)
+{
+    bool known = tenon__check_thread(r) == TENON_OK && fd >= 0 &&
+                 (uint32_t)fd < r->poller.slot_count;
+    tenon_watch *w = known ? r->poller.slots[fd].first : NULL;
+    while (w && (w->fn != fn || w->user != user)) {
+        w = w->next;
+    }
+    return w;
+}
+
 tenon_status tenon_reactor_foreach_watch(tenon_reactor *r,
                                          tenon_watch_visit_fn *fn, void *user)
 {

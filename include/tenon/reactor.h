@@ -110,8 +110,14 @@ typedef struct tenon_stats {
     uint64_t lag_us_log2[24];
 } tenon_stats;
 
-/** A hook that runs when the reactor closes, newest first. TENON_PENDING
- *  means: not yet, tenon_shutdown_done will be called. */
+/** Told that the reactor has something to do from now on, or nothing any
+ *  more. It may come inside of any call on the reactor, and may make none. */
+typedef void tenon_alive_fn(tenon_reactor *reactor, bool alive, void *user);
+
+/** A hook that runs when the reactor ends, newest first. TENON_PENDING means:
+ *  not yet, tenon_shutdown_done will be called; but an end that cannot wait
+ *  (the last reference dropped, the host gone) takes it for done, and the
+ *  reactor refuses new work there (TENON_CLOSED). */
 typedef tenon_status tenon_shutdown_fn(tenon_reactor *reactor,
                                        tenon_shutdown *hook, void *user);
 
@@ -194,6 +200,14 @@ TENON_API tenon_status tenon_reactor_hold(tenon_reactor *reactor);
 TENON_API tenon_status tenon_reactor_release(tenon_reactor *reactor);
 /** Whether anything keeps the host's run from returning. */
 TENON_API bool tenon_reactor_alive(const tenon_reactor *reactor);
+
+/** For an application whose life has other reasons than its loop's, such as a
+ *  GApplication: told, outside of turns, when tenon_reactor_alive changes; here,
+ *  if it is alive already; and that it is not, when the reactor ends. NULL for
+ *  nobody. Errors: TENON_CLOSED. */
+TENON_API tenon_status tenon_reactor_set_alive_handler(tenon_reactor *reactor,
+                                                       tenon_alive_fn *fn,
+                                                       void *user);
 
 /** What its host can do: enum tenon_cap. */
 TENON_API uint32_t tenon_reactor_caps(const tenon_reactor *reactor);

@@ -151,7 +151,10 @@ bool harness_told_text(const char *text)
 _Noreturn static void end_early(const char *text)
 {
     if (atomic_exchange(&ending, true)) {
-        end_case('F', text); /* while it was cleaned up */
+        /* While it was cleaned up. A callback of the case's that is told of
+         * that cannot find what it wanted. */
+        bool inside = tenon_reactor_current() != NULL;
+        end_case(inside && (told || harness_told_text(text)) ? 'S' : 'F', text);
     }
     const char *why = harness_swept->abandon ? harness_swept->abandon() : NULL;
     if (why) {

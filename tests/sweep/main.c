@@ -115,7 +115,7 @@ static bool take_value(const char *name, const char *value)
 
 static void adjust_seed(void)
 {
-    const char *seed = getenv("TENON_SWEEP_SEED");
+    const char *seed = getenv("SWEEP_SEED");
     if (seed) {
         order.seed = (uint32_t)strtoul(seed, NULL, 10);
     }
