@@ -37,6 +37,7 @@ static void dispose(tenon_listener *l)
         tenon__free(&reactor->allocator, TENON__OF(node, tenon__acceptor, node),
                     sizeof(tenon__acceptor));
     }
+    tenon__timer_unkeep(&l->back_off);
     tenon__trace_forget(reactor, l);
     tenon__free(&reactor->allocator, l, sizeof *l);
 }
@@ -228,7 +229,11 @@ static tenon_status listen_at(tenon_reactor *reactor, tenon_listener **out,
     l->factory = factory;
     set_up(l, reactor, &chosen);
     tenon_status status = add(l, endpoint);
+    if (status == TENON_OK) {
+        status = tenon__timer_keep(&l->back_off);
+    }
     if (status < 0) {
+        close_sockets(l);
         dispose(l);
         return status;
     }

@@ -65,7 +65,7 @@ struct tenon_listener {
     enum tenon__factory_state factory_state;
     bool paused;
     bool is_parked;
-    bool reported; /* in this episode */
+    tenon_status reported; /* last in this episode; TENON_OK: none */
 };
 
 /* ---- accepting (accept.c) ---- */

@@ -174,8 +174,9 @@ static void n01_several_addresses(void)
     REQUIRE_EQ(tenon_listener_address_count(served.listener), 3);
     int clients[] = {client_at(0), client_at(1)};
     REQUIRE_OK(tenon_connector_start(rig.reactor, NULL, "mem:third",
-                                     recorder_factory(&client), NULL));
-    PUMP_UNTIL(made() == 3);
+                                     recorder_factory(&client),
+                                     &rig_connecting));
+    PUMP_UNTIL(made() == 3 && client.made);
     REQUIRE_OK(tenon_transport_close(client.transport));
     close_fd(&clients[0]);
     close_fd(&clients[1]);
@@ -193,8 +194,8 @@ static void n18_abstract_names(void)
     REQUIRE_STATUS(tenon_listen(rig.reactor, &second, text,
                                 tenon_factory_with(build, NULL), NULL),
                    TENON_IN_USE);
-    REQUIRE_OK(tenon_connector_start(rig.reactor, NULL, text,
-                                     recorder_factory(&client), NULL));
+    REQUIRE_OK(tenon_connector_start(
+        rig.reactor, NULL, text, recorder_factory(&client), &rig_connecting));
     PUMP_UNTIL(made() == 1 && client.made);
     REQUIRE_OK(tenon_transport_write(client.transport, "x", 1));
     PUMP_UNTIL(served.peers[0].received == 1);
@@ -254,10 +255,12 @@ static void n33_a_limit_in_memory(void)
     for (int i = 0; i < 3; i++) {
         clients[i].silent = true;
         REQUIRE_OK(tenon_connector_start(rig.reactor, NULL, "mem:limited",
-                                         recorder_factory(&clients[i]), NULL));
+                                         recorder_factory(&clients[i]),
+                                         &rig_connecting));
     }
     PUMP_UNTIL(clients[2].made);
     rig_settle();
+    REQUIRE(clients[0].made && clients[1].made);
     REQUIRE_EQ(served.count, 1);
     REQUIRE_OK(tenon_transport_close(clients[0].transport));
     PUMP_UNTIL(made() == 2);
