@@ -45,4 +45,5 @@ if(TENON_LIBEV AND TARGET test-interop-foreign)
 endif()
 
 include(TenonFuzz)
+include(TenonMuseum)
 include(TenonPackageTests)
