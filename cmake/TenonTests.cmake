@@ -29,7 +29,7 @@ set(libs ${adapters} ${protocols})
 list(TRANSFORM libs PREPEND "tenon-")
 file(GLOB files CONFIGURE_DEPENDS "${tests}/interop/test_*.c")
 if(NOT TARGET tenon_fixtures)
-  list(FILTER files EXCLUDE REGEX "/test_trace\\.c$")
+  list(FILTER files EXCLUDE REGEX "/test_(trace|orders)\\.c$")
 endif()
 foreach(file IN LISTS files)
   tenon_add_test(interop "${file}" LABELS interop
