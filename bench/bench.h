@@ -34,7 +34,7 @@
 typedef enum bench_cpus { BENCH_SHARED, BENCH_SPLIT } bench_cpus;
 
 typedef struct bench_options {
-    const char *name; /* the bench: echo, pairs */
+    const char *name; /* the bench: echo, pairs, redis */
     const char *host; /* native, libuv, libevent, glib */
     const char *impl; /* tenon, native, native-fd, raw */
     size_t conns;     /* connections that speak */
@@ -129,8 +129,14 @@ int bench_echo_main(const bench_options *options);
 /* pairs.c */
 int bench_pairs_main(const bench_options *options);
 
+/* curl.c */
+int bench_curl_main(const bench_options *options);
+
 /* timers.c */
 int bench_timers_main(const bench_options *options);
+
+/* redis.c */
+int bench_redis_main(const bench_options *options);
 
 /* watches.c, calls.c, wake.c */
 int bench_watches_main(const bench_options *options);

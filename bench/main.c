@@ -17,6 +17,10 @@ typedef struct bench {
 static const bench benches[] = {
     {"echo", "TCP echo under lock-step load, one server", bench_echo_main},
     {"pairs", "the same, native and tenon by turns, ratios", bench_pairs_main},
+    {"curl", "HTTP transfers, curl's own idiom and ours by turns",
+     bench_curl_main},
+    {"redis", "pipelines, hiredis' own adapters and ours by turns",
+     bench_redis_main},
     {"timers", "a million timers, ours and libuv's", bench_timers_main},
     {"watches", "16,000 watches, ours and each host's", bench_watches_main},
     {"calls", "callbacks, futures, posts", bench_calls_main},

@@ -15,7 +15,7 @@
 #
 #   *.c               the library (fixture.c is not part of it)
 #   include/tenon/    its public headers, installed as <tenon/x.h>
-#   tests/test_*.c    one ctest each
+#   tests/test_*.c    one ctest each; a shim's with hosts.h of the harness
 #   fixture.c         `const tenon_fixture tenon_fixture_NAME`: the conformance
 #                     suite then runs on this host too
 
@@ -154,6 +154,13 @@ function(tenon_component)
       set(tests "")
     elseif(C_TEST_PKG AND tests)
       set(test_pkg PkgConfig::TENON_TEST_${up})
+    endif()
+    # A shim's tests run on every host of this build.
+    if(C_KIND STREQUAL "shim")
+      if(NOT TENON_CONFORMANCE)
+        set(tests "")
+      endif()
+      list(APPEND test_pkg tenon_fixtures)
     endif()
     foreach(test IN LISTS tests)
       tenon_add_test(${C_NAME} "${test}" LABELS ${C_KIND} ${C_NAME}

@@ -4,8 +4,7 @@
 /*
  * GLib underneath: a source at the attach priority that polls the engine's
  * descriptor, and one below redraw priority, which enters when the budget was
- * spent: UPPER -> LOWER, and back after its turn or 8 ms. What there is to do
- * is read from the engine each time GLib asks; it may leave any question out.
+ * spent: UPPER -> LOWER, and back after its turn or 8 ms. All is stateless.
  */
 
 #include <tenon/glib.h>

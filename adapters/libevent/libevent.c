@@ -2,12 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * libevent underneath. Two events want the engine's descriptor: a quiet one,
- * which the base does not count (EVLIST_INTERNAL), and a counted one, which
- * keeps event_base_dispatch going. One of them is armed; changing over costs no
- * system call. A third, without a descriptor, enters again after the base has
- * polled. event_base_free tells nobody, but takes every event out: the armed
- * one without EVLIST_INSERTED means that the base is gone.
+ * libevent underneath. Two events want the engine's descriptor: one that the
+ * base does not count (EVLIST_INTERNAL), and one that keeps its dispatch going.
+ * A third, without a descriptor, enters again after the base has polled. An
+ * armed event without EVLIST_INSERTED means that the base is gone.
  */
 
 #include <event2/event_struct.h>

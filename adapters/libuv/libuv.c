@@ -8,8 +8,7 @@
  * Whether libuv still holds a closing handle, the anchor tells, which never
  * runs: libuv takes its reference as it ends the close. Without it the loop may
  * be gone, and the block is freed at once; with it the reaper is closed twice:
- * then all that was closed before is out. (Closes end newest first; the anchor
- * is made next to the poll handle, so that nothing comes between them.)
+ * then all that was closed before is out. (Closes end newest first.)
  */
 
 #include <tenon/libuv.h>

@@ -17,6 +17,7 @@
  */
 
 #include "async/future.h"
+#include "loop/trace.h"
 
 tenon_status tenon__future_check(const tenon_future *f)
 {
@@ -36,6 +37,7 @@ void tenon__future_setup(tenon_future *f, tenon_reactor *r,
     tenon__list_push(&r->futures, &f->node);
     r->async = &tenon__async;
     tenon__pin(r);
+    tenon__trace_future(r, f, kind->name);
 }
 
 static void free_block(tenon_future *f)
@@ -103,6 +105,7 @@ static void report(tenon_future *f)
 void tenon__future_clear(tenon_future *f)
 {
     tenon_free_fn *free_value = f->free_value;
+    tenon__trace_forget(f->reactor, f);
     tenon__list_remove(&f->node);
     tenon_error_unref(f->error);
     f->error = NULL;
@@ -141,6 +144,7 @@ static void report_and_drop(tenon_reactor *r, tenon_node *node)
 void tenon__future_discard(tenon_future *f)
 {
     tenon_reactor *r = f->reactor;
+    tenon__trace_forget(r, f);
     tenon__list_remove(&f->node);
     f->kind->free(f);
     tenon__unpin(r);
@@ -244,6 +248,7 @@ static void dump_all(const tenon_reactor *r, FILE *file)
         const tenon_future *f = TENON__OF(n, tenon_future, node);
         fprintf(file, "%s %s %s%s\n", f->kind->name, f->site[0] ? f->site : "-",
                 states[f->state], is_unseen(f) ? " unseen" : "");
+        tenon__trace_dump(r, f, file);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "async/future.h"
+#include "loop/trace.h"
 
 /* ---- then ---- */
 
@@ -65,6 +66,7 @@ static void call(tenon_future *source, tenon_future *result, tenon_then_fn *fn,
     tenon_reactor *r = result->reactor;
     tenon_error *cause = tenon_error_ref(source->error);
     tenon__frame frame;
+    tenon__trace_lend(r, result, &frame);
     tenon__frame_enter(r, &frame, NULL, "then", result->site);
     tenon_status status = fn(source, result, user);
     tenon__frame_leave(r, &frame);
@@ -124,6 +126,7 @@ tenon_status tenon_future_then(tenon_future *f,
            options->size < sizeof t->options ? options->size
                                              : sizeof t->options);
     tenon__future_setup(&t->result, r, &then_kind, f->site);
+    tenon__trace_follow(r, &t->result, f, false);
     tenon__waiter_add(&t->waiter, f, then_on_done, t);
     if (out) {
         *out = tenon_future_ref(&t->result);

@@ -9,11 +9,13 @@
  */
 
 #include "async/future.h"
+#include "loop/trace.h"
 
 /* ---- completing ---- */
 
 void tenon__future_complete(tenon_future *f, enum tenon_future_state state)
 {
+    tenon__trace_done(f->reactor, f);
     f->state = state;
     f->canceller = NULL;
     if (state != TENON_FUTURE_FAILED || (f->flags & TENON__FUTURE_SEEN)) {
@@ -76,6 +78,7 @@ static void forward_value(tenon_future *from, tenon_future *to)
 
 void tenon__future_forward(tenon_future *from, tenon_future *to, uint32_t flags)
 {
+    tenon__trace_follow(to->reactor, to, from, true);
     if (from->state == TENON_FUTURE_RESOLVED) {
         forward_value(from, to);
         return;

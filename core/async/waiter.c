@@ -8,6 +8,7 @@
  */
 
 #include "async/future.h"
+#include "loop/trace.h"
 
 /* ---- the queue ---- */
 
@@ -23,6 +24,7 @@ void tenon__waiter_run(tenon_reactor *r, tenon_node *node)
         w->fn(w, f, w->user);
     } else {
         tenon__frame frame;
+        tenon__trace_lend(r, f, &frame);
         tenon__frame_enter(r, &frame, NULL, "future callback", f->site);
         w->fn(w, f, w->user);
         tenon__frame_leave(r, &frame);

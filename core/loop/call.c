@@ -7,7 +7,7 @@
  * finds a stranger's sequence, or none, and does nothing.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 enum { CHUNK_SHIFT = 6, CHUNK = 1 << CHUNK_SHIFT };
 
@@ -104,6 +104,7 @@ static tenon__call *take(tenon_reactor *r)
 
 static void give(tenon_reactor *r, tenon__call *call)
 {
+    tenon__trace_forget(r, call);
     call->id = 0;
     call->next_free = r->calls->free_slot;
     r->calls->free_slot = call->slot;
@@ -141,8 +142,9 @@ void tenon__call_run(tenon_reactor *r, tenon_timer *timer)
         tenon__alive_sub(r);
     }
     timer->state = TENON__TIMER_IDLE;
-    retire(r, call);
     tenon__frame frame;
+    tenon__trace_lend(r, call, &frame);
+    retire(r, call);
     tenon__frame_enter_named(r, &frame, NULL, "call", name);
     fn(user);
     tenon__frame_leave(r, &frame);
@@ -227,17 +229,35 @@ tenon_status tenon_call_with(tenon_reactor *r,
         return TENON_NO_MEMORY;
     }
     status = schedule(r, call, options);
-    if (status == TENON_OK && out) {
+    if (status < 0) {
+        return status;
+    }
+    tenon__trace_made(r, call, "call");
+    if (out) {
         *out = (tenon_handle){
             .reactor = r, .sequence = call->id, .slot = call->slot};
     }
-    return status;
+    return TENON_OK;
 }
 
+/* The most frequent one, without the way through options. */
 tenon_status tenon_call_soon(tenon_reactor *r, tenon_call_fn *fn, void *user)
 {
-    tenon_call_options options = {.fn = fn, .user = user};
-    return tenon_call_with(r, &options, NULL);
+    tenon_status status = tenon__check(r);
+    if (status < 0 || !fn) {
+        return status < 0 ? status : TENON_INVALID;
+    }
+    tenon__call *call = take(r);
+    if (!call) {
+        return TENON_NO_MEMORY;
+    }
+    call->fn = fn;
+    call->free_user = NULL;
+    call->timer.user = user;
+    tenon__timer_soon(&call->timer);
+    call->id = call->timer.sequence;
+    tenon__trace_made(r, call, "call");
+    return TENON_OK;
 }
 
 tenon_status tenon_call_later(tenon_reactor *r, int64_t delay_ns,

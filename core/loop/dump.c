@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 tenon_status tenon_reactor_stats(const tenon_reactor *r, tenon_stats *out)
 {
@@ -52,6 +52,7 @@ static void dump_timers(const tenon_reactor *r, FILE *file)
                 named(t->name),
                 (double)(t->deadline_ns - now_ns) / (double)TENON_SECOND,
                 t->flags & TENON__TIMER_DAEMON ? " daemon" : "");
+        tenon__trace_dump(r, t, file);
     }
 }
 
@@ -65,6 +66,7 @@ static void dump_watches(const tenon_reactor *r, FILE *file)
                     w->interest & TENON_WRITE ? " write" : "",
                     w->flags & TENON__WATCH_OWNED ? " owned" : "",
                     w->flags & TENON__WATCH_DAEMON ? " daemon" : "");
+            tenon__trace_dump(r, w, file);
         }
     }
 }
@@ -76,6 +78,7 @@ static void dump_objects(const tenon_reactor *r, FILE *file)
         const tenon__object *object = TENON__OF(n, tenon__object, node);
         object->ops->dump(object, file);
         fputc('\n', file);
+        tenon__trace_dump(r, object, file);
     }
 }
 
@@ -85,6 +88,7 @@ static void dump_signals(const tenon_reactor *r, FILE *file)
     for (; n != &r->signals; n = n->next) {
         const tenon_signal *s = TENON__OF(n, tenon_signal, node);
         fprintf(file, "signal %d\n", s->signo);
+        tenon__trace_dump(r, s, file);
     }
 }
 

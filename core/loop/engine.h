@@ -14,7 +14,7 @@
  *   reactor.c  constructors, getters              run.c      tenon_run
  *   owner.c    whose it is                        shutdown.c hooks, the end
  *   report.c   errors nobody else sees            dump.c     what is inside
- *   manual.c   stepped by hand
+ *   manual.c   stepped by hand               trace.c    where things were made
  *
  * User code runs from tenon__frame_enter/leave only, and always with the
  * object it belongs to unlinked from whatever list led to it: it may free that
@@ -163,6 +163,7 @@ struct tenon_reactor {
     bool in_slot; /* of the host, in the middle of some call of ours */
     _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon__frame *frames;
+    struct tenon__traces *traces; /* NULL: nobody debugs */
     int64_t now_ns;
     int64_t mark_ns;     /* the clock, when it was last read in this entry */
     int64_t lap_ns;      /* the lap clock after the last callback */
@@ -170,6 +171,8 @@ struct tenon_reactor {
     int64_t block_ns;    /* at most this long in the polls of this entry */
     int64_t virtual_ns;
     int64_t budget_ns;
+    tenon_alive_fn *on_alive; /* may be NULL */
+    void *alive_user;
     int64_t slow_ns;
     int64_t shutdown_timeout_ns;
     uint32_t budget_calls;
@@ -303,6 +306,8 @@ void tenon__alive_add(tenon_reactor *reactor);
 void tenon__alive_sub(tenon_reactor *reactor);
 bool tenon__alive(const tenon_reactor *reactor);
 void tenon__alive_tell(tenon_reactor *reactor);
+/** The end began: nothing is alive any more. */
+void tenon__alive_end(tenon_reactor *reactor);
 static inline void tenon__object_add(tenon_reactor *reactor,
                                      tenon__object *object,
                                      const tenon__object_ops *ops)
@@ -381,8 +386,9 @@ tenon_status tenon__poller_update(tenon_reactor *reactor, int fd);
 enum tenon__watch_flag {
     TENON__WATCH_DAEMON = 1,
     TENON__WATCH_OWNED = 2,
-    TENON__WATCH_DISARMED = 4, /* its callback is on the stack */
-    TENON__WATCH_SPUN = 8      /* hung up, and nobody did anything about it */
+    TENON__WATCH_DISARMED = 4,  /* its callback is on the stack */
+    TENON__WATCH_SPUN = 8,      /* hung up, and nobody did anything about it */
+    TENON__WATCH_EXCLUSIVE = 16 /* with all that have its user pointer */
 };
 /** Calls the watch's function with what it has pending. */
 void tenon__watch_deliver(tenon_reactor *reactor, tenon_watch *watch);
@@ -400,8 +406,14 @@ enum tenon__timer_state {
 };
 enum tenon__timer_flag {
     TENON__TIMER_DAEMON = 1,
-    TENON__TIMER_CALL = 2 /* inside a tenon__call */
+    TENON__TIMER_CALL = 2,     /* inside a tenon__call */
+    TENON__TIMER_EXCLUSIVE = 4 /* with all that have its user pointer */
 };
+/** As tenon_timer_start_at, but its trace stays what it is. */
+tenon_status tenon__timer_begin(tenon_timer *timer, int64_t deadline_ns,
+                                tenon_timer_fn *fn, void *user);
+/** Into the ready queue: no clock, no memory. */
+void tenon__timer_soon(tenon_timer *timer);
 /** Puts an idle timer where its deadline belongs. */
 tenon_status tenon__timer_schedule(tenon_timer *timer, int64_t deadline_ns);
 /** Takes it out of wherever it is; it must not be idle. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
                         const void *object, const char *what, const char *name)
@@ -38,10 +38,13 @@ void tenon__frame_enter_named(tenon_reactor *r, tenon__frame *frame,
  * one's, but for what a nested loop ran. */
 static void measure(tenon_reactor *r, const tenon__frame *frame)
 {
+    r->stats.callbacks++;
+    if (r->slow_ns < 0 && r->kind == TENON__NATIVE) {
+        return; /* nobody asks, and there is no budget */
+    }
     int64_t lap_ns = tenon__lap(r);
     int64_t took_ns = lap_ns - r->lap_ns;
     r->lap_ns = lap_ns;
-    r->stats.callbacks++;
     if (took_ns > r->stats.longest_callback_ns) {
         r->stats.longest_callback_ns = took_ns;
     }
@@ -59,6 +62,7 @@ void tenon__frame_leave(tenon_reactor *r, tenon__frame *frame)
     if (frame->what) {
         measure(r, frame);
     }
+    tenon__trace_forget(r, frame);
     if (!tenon__list_empty(&r->poller.disarmed)) {
         tenon__watches_rearm(r);
     }

@@ -7,7 +7,7 @@
  * timer is idle while the function runs, so calls do not overlap.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 enum periodic_state { PERIODIC_IDLE, PERIODIC_WAITING, PERIODIC_PENDING };
 
@@ -35,8 +35,8 @@ static tenon_status start_tick(tenon_periodic *p, uint64_t tick)
     }
     int64_t deadline_ns = tenon__add_ns(p->origin_ns, offset_ns);
     p->state = PERIODIC_WAITING;
-    return tenon_timer_start_at(
-        &p->timer, tenon__add_ns(deadline_ns, jitter(p)), on_tick, NULL);
+    return tenon__timer_begin(&p->timer, tenon__add_ns(deadline_ns, jitter(p)),
+                              on_tick, NULL);
 }
 
 static tenon_periodic *periodic_of(tenon_timer *timer)
@@ -50,6 +50,7 @@ static void stop(tenon_periodic *p)
     p->state = PERIODIC_IDLE;
     tenon__list_remove(&p->timer.node);
     tenon_timer_stop(&p->timer);
+    tenon__trace_forget(p->timer.reactor, p);
     tenon__frame_forget(p->timer.reactor, &p->timer);
 }
 
@@ -93,6 +94,7 @@ static void on_tick(tenon_timer *timer, void *user)
     uint64_t missed = tick - p->tick - 1;
     p->tick = tick;
     p->state = PERIODIC_PENDING;
+    tenon__trace_lend(r, frame, p); /* the timer has let go of it */
     tenon_status status = p->fn(p, missed, p->user);
     if (!frame->alive || p->state != PERIODIC_PENDING) {
         return; /* stopped, and perhaps freed; started anew; or answered */
@@ -131,7 +133,11 @@ tenon_status tenon_periodic_start(tenon_periodic *p, tenon_reactor *r,
     tenon__frame_forget(r, &p->timer);
     tenon_timer_set_name(&p->timer, options->name);
     tenon_timer_set_daemon(&p->timer, options->flags & TENON_PERIODIC_DAEMON);
-    return start_tick(p, first);
+    status = start_tick(p, first);
+    if (status == TENON_OK) {
+        tenon__trace_made(r, p, "periodic");
+    }
+    return status;
 }
 
 tenon_status tenon_periodic_stop(tenon_periodic *p)

@@ -11,7 +11,7 @@
 
 #include <tenon/foreign.h>
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 enum { READ_BUFFER = 65536 };
 #define BUDGET_NS   (2 * TENON_MILLISECOND)
@@ -27,21 +27,60 @@ bool tenon__alive(const tenon_reactor *r)
            r->life == TENON__HOOKS;
 }
 
+/* What is called is in the position of a host's slot. */
+static void call_alive(tenon_reactor *r)
+{
+    bool before = r->in_slot;
+    if (r->on_alive) {
+        r->in_slot = true;
+        r->on_alive(r, r->alive_told, r->alive_user);
+        r->in_slot = before;
+    }
+}
+
 /* Inside a turn only the outcome matters, which `leave` tells. */
 void tenon__alive_tell(tenon_reactor *r)
 {
-    if (r->depth > 0 || !r->host_open) {
+    if (r->depth > 0 || r->life >= TENON__ENDING ||
+        (!r->host_open && !r->on_alive)) {
         return;
     }
     bool alive = tenon__alive(r);
-    if (alive != r->alive_told) {
-        r->alive_told = alive;
-        if (TENON__HOST_HAS(r, set_alive)) {
-            r->in_slot = true;
-            r->ops->set_alive(r->host, alive);
-            r->in_slot = false;
-        }
+    if (alive == r->alive_told) {
+        return;
     }
+    r->alive_told = alive;
+    if (r->host_open && TENON__HOST_HAS(r, set_alive)) {
+        r->in_slot = true;
+        r->ops->set_alive(r->host, alive);
+        r->in_slot = false;
+    }
+    call_alive(r);
+}
+
+/* At the end: it is not. */
+void tenon__alive_end(tenon_reactor *r)
+{
+    if (r->alive_told) {
+        r->alive_told = false;
+        call_alive(r);
+    }
+}
+
+tenon_status tenon_reactor_set_alive_handler(tenon_reactor *r,
+                                             tenon_alive_fn *fn, void *user)
+{
+    tenon_status status = tenon__check(r);
+    if (status < 0) {
+        return status;
+    }
+    r->on_alive = fn;
+    r->alive_user = user;
+    if (fn && r->alive_told) {
+        call_alive(r);
+    }
+    tenon__alive_tell(r);
+    return TENON_OK;
 }
 
 void tenon__alive_add(tenon_reactor *r)
@@ -242,6 +281,7 @@ tenon_status tenon__reactor_make(tenon_reactor **out, enum tenon__kind kind,
     r->virtual_ns = TENON_SECOND;
     init_lists(r);
     apply_options(r, &options);
+    (void)tenon__traces_set(r, tenon__traces_wanted(options.debug));
     tenon_timer_init(&r->hook_timer, r);
     tenon_status status = init(r, &options);
     if (status < 0) {

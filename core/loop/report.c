@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 tenon_error *tenon__error(tenon_reactor *r, tenon_status status,
                           const char *message, tenon_error *cause)
@@ -35,18 +35,17 @@ static void print_report(const tenon_reactor *r, const tenon_report *report)
         fprintf(stderr, " after %.3f ms",
                 (double)report->duration_ns / (double)TENON_MILLISECOND);
     }
-    fputc('\n', stderr);
+    fprintf(stderr, "\n%s", report->trace ? report->trace : "");
 }
 
 /* A handler that fails, or that reports in turn, gets a line on standard
  * error, once, and is not asked about that. */
-static void deliver(tenon_reactor *r, const tenon_report *report)
+static void tell(tenon_reactor *r, const tenon_report *report)
 {
     if (!r->on_error || r->reporting) {
         print_report(r, report);
         return;
     }
-    tenon__pin(r); /* it may drop the last reference */
     r->reporting = true;
     tenon_status status = r->on_error(r, report, r->on_error_user);
     r->reporting = false;
@@ -55,6 +54,17 @@ static void deliver(tenon_reactor *r, const tenon_report *report)
         fprintf(stderr, "tenon: %s: the error handler failed: %s\n", r->name,
                 tenon_status_text(status));
     }
+}
+
+/* The trace is that of `key`, or of the callback that was on the stack. */
+static void deliver(tenon_reactor *r, tenon_report *report, const void *key,
+                    const tenon__frame *frame)
+{
+    tenon__pin(r); /* the handler may drop the last reference */
+    char *trace = tenon__trace_text(r, key, frame);
+    report->trace = trace;
+    tell(r, report);
+    tenon__trace_free(r, trace);
     tenon__unpin(r);
 }
 
@@ -66,7 +76,7 @@ void tenon_reactor_report(tenon_reactor *r, const char *what,
                            .name = "",
                            .error = error};
     if (error && tenon__check_thread(r) == TENON_OK) {
-        deliver(r, &report);
+        deliver(r, &report, NULL, r->frames);
     }
 }
 
@@ -78,37 +88,30 @@ void tenon__report(tenon_reactor *r, const char *what, const char *name,
                            .name = name ? name : "",
                            .object = object,
                            .error = error};
-    deliver(r, &report);
-}
-
-static void report_status(tenon_reactor *r, const tenon_report *head,
-                          tenon_status status, const char *message)
-{
-    tenon_error *error = tenon__error(r, status, message, NULL);
-    tenon_report report = *head;
-    report.size = sizeof report;
-    report.name = head->name ? head->name : "";
-    report.error = error;
-    deliver(r, &report);
-    tenon_error_unref(error);
+    deliver(r, &report, object, r->frames);
 }
 
 void tenon__report_status(tenon_reactor *r, const char *what, const char *name,
                           const void *object, tenon_status status)
 {
-    tenon_report head = {.what = what, .name = name, .object = object};
-    report_status(r, &head, status, NULL);
+    tenon_error *error = tenon__error(r, status, NULL, NULL);
+    tenon__report(r, what, name, object, error);
+    tenon_error_unref(error);
 }
 
 void tenon__report_slow(tenon_reactor *r, const tenon__frame *frame,
                         int64_t duration_ns)
 {
-    const char *name = frame->name      ? frame->name
-                       : frame->copy[0] ? frame->copy
-                                        : frame->what;
-    tenon_report head = {.what = "slow callback",
-                         .name = name,
-                         .object = frame->object,
-                         .duration_ns = duration_ns};
-    report_status(r, &head, TENON_TIMED_OUT, "slow callback");
+    tenon_error *error =
+        tenon__error(r, TENON_TIMED_OUT, "slow callback", NULL);
+    tenon_report report = {.size = sizeof report,
+                           .what = "slow callback",
+                           .name = frame->name      ? frame->name
+                                   : frame->copy[0] ? frame->copy
+                                                    : frame->what,
+                           .object = frame->object,
+                           .duration_ns = duration_ns,
+                           .error = error};
+    deliver(r, &report, frame, frame);
+    tenon_error_unref(error);
 }

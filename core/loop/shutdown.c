@@ -8,7 +8,7 @@
  * memory goes when the host has let go and the last reference is dropped.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 /* One that did not ask for time stays RUNNING: it may be freed already. */
 enum hook_state {
@@ -25,6 +25,7 @@ static void fini(tenon_reactor *r)
 {
     tenon_allocator allocator = r->allocator;
     tenon__calls_fini(r);
+    (void)tenon__traces_set(r, TENON_DEBUG_OFF);
     tenon_inbox_unref(r->inbox);
     tenon__free(&allocator, r->read_buffer, r->read_buffer_len);
     tenon__free(&allocator, r->spare_chunk, r->spare_chunk_len);
@@ -120,20 +121,55 @@ static void empty(tenon_node *list)
     }
 }
 
+/* ---- hooks ---- */
+
 static tenon_shutdown *hook_of(tenon_node *node)
 {
     return TENON__OF(node, tenon_shutdown, node);
 }
 
-static void remove_hooks(tenon_reactor *r)
+static void report_hook(tenon_reactor *r, const tenon_shutdown *hook,
+                        tenon_status status)
 {
-    tenon_node *node;
-    while ((node = tenon__list_pop(&r->hooks)) != NULL) {
-        hook_of(node)->state = HOOK_IDLE;
+    tenon__report_status(r, "shutdown hook", NULL, hook, status);
+}
+
+static tenon_status call_hook(tenon_reactor *r, tenon_shutdown *hook)
+{
+    tenon__frame frame;
+    hook->state = HOOK_RUNNING;
+    r->hook = hook;
+    tenon__frame_enter(r, &frame, hook, "shutdown hook", NULL);
+    tenon_status status = hook->fn(r, hook, hook->user);
+    tenon__frame_leave(r, &frame);
+    bool pending = status == TENON_PENDING && r->hook == hook &&
+                   hook->state == HOOK_RUNNING;
+    if (pending) {
+        hook->state = HOOK_PENDING;
+    } else if (r->hook == hook) { /* a nested loop may be at the next one */
+        r->hook = NULL;
     }
+    if (status < 0) {
+        report_hook(r, hook, status);
+    }
+    return pending ? TENON_PENDING : TENON_OK;
+}
+
+/* Those that an end without tenon_reactor_close left over: nobody waits. */
+static void end_hooks(tenon_reactor *r)
+{
     if (r->hook) {
         r->hook->state = HOOK_DONE;
         r->hook = NULL;
+    }
+    while (!tenon__list_empty(&r->hooks)) {
+        tenon_node *newest = r->hooks.prev;
+        tenon__list_remove(newest);
+        (void)call_hook(r, hook_of(newest));
+        if (r->hook) {
+            r->hook->state = HOOK_DONE;
+            r->hook = NULL;
+        }
     }
 }
 
@@ -144,11 +180,11 @@ void tenon__finish(tenon_reactor *r)
     r->depth++;
     r->mark_ns = tenon__clock(r);
     r->lap_ns = tenon__lap(r);
+    end_hooks(r);
     end_objects(r);
     if (r->async) {
         r->async->end(r, r->end_status);
     }
-    remove_hooks(r);
     tenon__signals_end(r);
     tenon__inbox_close(r);
     end_queues(r);
@@ -191,6 +227,7 @@ void tenon__end(tenon_reactor *r, tenon_status status)
     }
     r->life = TENON__ENDING;
     r->end_status = status;
+    tenon__alive_end(r);
     if (!r->host_open) {
         r->host_done = true;
     } else if (status != TENON_HOST_GONE) {
@@ -210,34 +247,7 @@ void tenon_reactor_host_gone(tenon_reactor *r)
     }
 }
 
-/* ---- hooks ---- */
-
-static void report_hook(tenon_reactor *r, const tenon_shutdown *hook,
-                        tenon_status status)
-{
-    tenon__report_status(r, "shutdown hook", NULL, hook, status);
-}
-
-static tenon_status call_hook(tenon_reactor *r, tenon_shutdown *hook)
-{
-    tenon__frame frame;
-    hook->state = HOOK_RUNNING;
-    r->hook = hook;
-    tenon__frame_enter(r, &frame, hook, "shutdown hook", NULL);
-    tenon_status status = hook->fn(r, hook, hook->user);
-    tenon__frame_leave(r, &frame);
-    bool pending = status == TENON_PENDING && r->hook == hook &&
-                   hook->state == HOOK_RUNNING;
-    if (pending) {
-        hook->state = HOOK_PENDING;
-    } else if (r->hook == hook) { /* a nested loop may be at the next one */
-        r->hook = NULL;
-    }
-    if (status < 0) {
-        report_hook(r, hook, status);
-    }
-    return pending ? TENON_PENDING : TENON_OK;
-}
+/* ---- closing with hooks ---- */
 
 static void run_hooks(tenon_reactor *r)
 {
@@ -351,13 +361,15 @@ static tenon_status close_with_hooks(tenon_reactor *r)
     if (status < 0) {
         tenon__report_status(r, "shutdown", r->name, r, status);
     }
+    r->deferred = false; /* ask the host again: it may have gone since */
     continue_soon(r);
-    bool native = r->kind == TENON__NATIVE;
-    if (native) {
+    if (r->kind == TENON__NATIVE) {
         wait_for_hooks(r);
     }
+    finish_if_possible(r); /* if that was found */
+    status = r->life == TENON__HOOKS ? TENON_PENDING : TENON_OK;
     tenon__unpin(r);
-    return native ? TENON_OK : TENON_PENDING;
+    return status;
 }
 
 tenon_status tenon_reactor_close(tenon_reactor *r)

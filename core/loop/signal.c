@@ -15,7 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 enum { SIGNAL_COUNT = 65 };
 
@@ -230,6 +230,7 @@ static void deliver(tenon_reactor *r, tenon_signal *s)
     uint32_t count = s->pending;
     s->pending = 0;
     tenon__frame frame;
+    tenon__trace_lend(r, s, &frame);
     tenon__frame_enter(r, &frame, s, "signal", NULL);
     s->fn(s, count, s->user);
     tenon__frame_leave(r, &frame);
@@ -332,6 +333,7 @@ tenon_status tenon_signal_start(tenon_signal *s, int signo, uint32_t flags,
     s->state = 1;
     tenon__list_push(&s->reactor->signals, &s->node);
     update_receiver(s->reactor, signo);
+    tenon__trace_made(s->reactor, s, "signal");
     return TENON_OK;
 }
 
@@ -346,6 +348,7 @@ tenon_status tenon_signal_stop(tenon_signal *s)
     }
     s->state = 0;
     tenon__list_remove(&s->node);
+    tenon__trace_forget(s->reactor, s);
     tenon__frame_forget(s->reactor, s);
     update_receiver(s->reactor, s->signo);
     return TENON_EXISTED;

@@ -8,11 +8,17 @@
  * is on the stack is set aside until that function returned.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 static tenon_timer *timer_of(tenon_node *node)
 {
     return TENON__OF(node, tenon_timer, node);
+}
+
+/* What its frames are known by. */
+static const void *identity_of(const tenon_timer *t)
+{
+    return t->flags & TENON__TIMER_EXCLUSIVE ? t->user : t;
 }
 
 /* ---- for calls and timers alike ---- */
@@ -32,7 +38,8 @@ static void count_lag(tenon_reactor *r, int64_t deadline_ns)
 static void fire(tenon_reactor *r, tenon_timer *t)
 {
     tenon__frame frame;
-    tenon__frame_enter_named(r, &frame, t, "timer", t->name);
+    tenon__trace_move(r, t, &frame);
+    tenon__frame_enter_named(r, &frame, identity_of(t), "timer", t->name);
     t->fn(t, t->user);
     tenon__frame_leave(r, &frame);
 }
@@ -50,7 +57,7 @@ static void run_due(tenon_reactor *r, tenon_timer *t)
         tenon__call_run(r, t);
         return;
     }
-    if (r->frames && tenon__on_stack(r, t)) {
+    if (r->frames && tenon__on_stack(r, identity_of(t))) {
         defer(r, t);
         return;
     }
@@ -66,25 +73,37 @@ static void run_ready(tenon_reactor *r, tenon_node *node)
     run_due(r, timer_of(node));
 }
 
+static void count_alive(tenon_timer *t)
+{
+    if (!(t->flags & TENON__TIMER_DAEMON)) {
+        tenon__alive_add(t->reactor);
+    }
+}
+
+void tenon__timer_soon(tenon_timer *t)
+{
+    t->sequence = ++t->reactor->sequence;
+    t->state = TENON__TIMER_READY;
+    t->node.run = run_ready;
+    tenon__ready_push(t->reactor, &t->node);
+    count_alive(t);
+}
+
 tenon_status tenon__timer_schedule(tenon_timer *t, int64_t deadline_ns)
 {
     tenon_reactor *r = t->reactor;
     t->deadline_ns = deadline_ns;
+    if (deadline_ns <= 0 || deadline_ns <= tenon__clock(r)) {
+        tenon__timer_soon(t);
+        return TENON_OK;
+    }
     t->sequence = ++r->sequence;
-    if (deadline_ns <= tenon__clock(r)) {
-        t->state = TENON__TIMER_READY;
-        t->node.run = run_ready;
-        tenon__ready_push(r, &t->node);
-    } else {
-        tenon_status status = tenon__heap_add(&r->heap, &r->allocator, t);
-        if (status < 0) {
-            return status;
-        }
-        t->state = TENON__TIMER_HEAP;
+    tenon_status status = tenon__heap_add(&r->heap, &r->allocator, t);
+    if (status < 0) {
+        return status;
     }
-    if (!(t->flags & TENON__TIMER_DAEMON)) {
-        tenon__alive_add(r);
-    }
+    t->state = TENON__TIMER_HEAP;
+    count_alive(t);
     if (r->depth == 0) {
         tenon__poller_sync_timer(r);
     }
@@ -148,7 +167,7 @@ void tenon__timers_rearm(tenon_reactor *r)
     tenon__list_init(&busy);
     while ((node = tenon__list_pop(&r->deferred_timers)) != NULL) {
         tenon_timer *t = timer_of(node);
-        if (tenon__on_stack(r, t)) {
+        if (tenon__on_stack(r, identity_of(t))) {
             tenon__list_push(&busy, node);
             continue;
         }
@@ -190,8 +209,8 @@ void tenon_timer_init(tenon_timer *t, tenon_reactor *r)
     *t = (tenon_timer){.reactor = r};
 }
 
-tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
-                                  tenon_timer_fn *fn, void *user)
+tenon_status tenon__timer_begin(tenon_timer *t, int64_t deadline_ns,
+                                tenon_timer_fn *fn, void *user)
 {
     if (!t) {
         return TENON_INVALID;
@@ -209,6 +228,16 @@ tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
     t->fn = fn;
     t->user = user;
     return tenon__timer_schedule(t, deadline_ns);
+}
+
+tenon_status tenon_timer_start_at(tenon_timer *t, int64_t deadline_ns,
+                                  tenon_timer_fn *fn, void *user)
+{
+    tenon_status status = tenon__timer_begin(t, deadline_ns, fn, user);
+    if (status == TENON_OK) {
+        tenon__trace_made(t->reactor, t, "timer");
+    }
+    return status;
 }
 
 tenon_status tenon_timer_start(tenon_timer *t, int64_t delay_ns,
@@ -232,6 +261,7 @@ tenon_status tenon_timer_stop(tenon_timer *t)
         return status;
     }
     tenon__timer_unschedule(t);
+    tenon__trace_forget(t->reactor, t);
     return TENON_EXISTED;
 }
 
@@ -290,6 +320,12 @@ tenon_status tenon_timer_set_daemon(tenon_timer *t, bool daemon)
         (daemon ? tenon__alive_sub : tenon__alive_add)(t->reactor);
     }
     return TENON_OK;
+}
+
+void tenon_timer_set_exclusive(tenon_timer *t, bool exclusive)
+{
+    t->flags &= (uint8_t)~TENON__TIMER_EXCLUSIVE;
+    t->flags |= exclusive ? TENON__TIMER_EXCLUSIVE : 0;
 }
 
 void tenon_timer_set_name(tenon_timer *t, const char *name)

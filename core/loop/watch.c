@@ -7,11 +7,17 @@
  * the watch but its slot, so the function may stop, free or restart it.
  */
 
-#include "loop/engine.h"
+#include "loop/trace.h"
 
 enum watch_state { WATCH_IDLE, WATCH_STARTED, WATCH_STALE };
 
 enum { FUTILE_MAX = 3 };
+
+/* What its frames are known by. */
+static const void *identity_of(const tenon_watch *w)
+{
+    return w->flags & TENON__WATCH_EXCLUSIVE ? w->user : w;
+}
 
 /* ---- slots ---- */
 
@@ -59,6 +65,7 @@ static void forget(tenon_watch *w)
     if (!(w->flags & TENON__WATCH_DAEMON)) {
         tenon__alive_sub(r);
     }
+    tenon__trace_forget(r, w);
     tenon__frame_forget(r, w);
 }
 
@@ -147,7 +154,14 @@ static tenon_status start(tenon_watch *w, uint32_t events, tenon_watch_fn *fn,
     w->interest = events;
     w->fn = fn;
     w->user = user;
-    return w->state == WATCH_STARTED ? change(w, old_interest) : start_new(w);
+    if (w->state == WATCH_STARTED) {
+        return change(w, old_interest);
+    }
+    status = start_new(w);
+    if (status == TENON_OK && !owned) {
+        tenon__trace_made(w->reactor, w, "watch");
+    }
+    return status;
 }
 
 tenon_status tenon_watch_start(tenon_watch *w, uint32_t events,
@@ -211,9 +225,27 @@ tenon_status tenon_watch_set_daemon(tenon_watch *w, bool daemon)
     return TENON_OK;
 }
 
+void tenon_watch_set_exclusive(tenon_watch *w, bool exclusive)
+{
+    w->flags &= (uint8_t)~TENON__WATCH_EXCLUSIVE;
+    w->flags |= exclusive ? TENON__WATCH_EXCLUSIVE : 0;
+}
+
 void tenon_watch_set_name(tenon_watch *w, const char *name)
 {
     w->name = name;
+}
+
+tenon_watch *tenon_watch_find(tenon_reactor *r, int fd, tenon_watch_fn *fn,
+                              const void *user)
+{
+    bool known = tenon__check_thread(r) == TENON_OK && fd >= 0 &&
+                 (uint32_t)fd < r->poller.slot_count;
+    tenon_watch *w = known ? r->poller.slots[fd].first : NULL;
+    while (w && (w->fn != fn || w->user != user)) {
+        w = w->next;
+    }
+    return w;
 }
 
 tenon_status tenon_reactor_foreach_watch(tenon_reactor *r,
@@ -255,7 +287,7 @@ void tenon__watches_rearm(tenon_reactor *r)
     tenon__list_init(&busy);
     while ((node = tenon__list_pop(&r->poller.disarmed)) != NULL) {
         tenon_watch *w = TENON__OF(node, tenon_watch, active);
-        if (tenon__on_stack(r, w)) {
+        if (tenon__on_stack(r, identity_of(w))) {
             tenon__list_push(&busy, node);
             continue;
         }
@@ -285,12 +317,12 @@ static bool spins(tenon_reactor *r, tenon_watch *w)
 
 void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
 {
-    if (w->state == WATCH_STALE && !tenon__on_stack(r, w)) {
+    if (w->state == WATCH_STALE && !tenon__on_stack(r, identity_of(w))) {
         w->state = WATCH_IDLE;
     } else if (w->state == WATCH_STALE) {
         tenon__list_push(&r->poller.disarmed, &w->active);
         return;
-    } else if (r->frames && tenon__on_stack(r, w)) {
+    } else if (r->frames && tenon__on_stack(r, identity_of(w))) {
         disarm(r, w);
         return;
     } else if (spins(r, w)) {
@@ -302,9 +334,11 @@ void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
         tenon_watch_stop(w);
     }
     tenon__frame frame;
+    tenon__trace_lend(r, w, &frame);
     /* What a transport runs of the user's it measures itself. */
     bool owned = w->flags & TENON__WATCH_OWNED;
-    tenon__frame_enter_named(r, &frame, w, owned ? NULL : "watch", w->name);
+    tenon__frame_enter_named(r, &frame, identity_of(w), owned ? NULL : "watch",
+                             w->name);
     w->fn(w, events, w->user);
     tenon__frame_leave(r, &frame);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loop/trace.h"
 #include "net/listener.h"
 #include "net/resolver.h"
 #include "net/stream.h"
@@ -276,6 +277,7 @@ static void dispose(tenon_connector *c)
     const tenon_allocator *allocator = &c->reactor->allocator;
     tenon_error_unref(c->cause);
     tenon__free(allocator, c->candidates, c->capacity * sizeof *c->candidates);
+    tenon__trace_forget(c->reactor, c);
     tenon__free(allocator, c, sizeof *c);
 }
 
@@ -361,6 +363,7 @@ tenon_status tenon_connector_start(tenon_reactor *reactor,
     }
     tenon__object_add(reactor, &c->object, &object_ops);
     tenon__alive_add(reactor);
+    tenon__trace_made(reactor, c, "connector");
     if (out) {
         *out = tenon_connector_ref(c);
     }

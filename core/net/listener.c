@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loop/trace.h"
 #include "net/address.h"
 
 /* ---- the end ---- */
@@ -36,6 +37,7 @@ static void dispose(tenon_listener *l)
         tenon__free(&reactor->allocator, TENON__OF(node, tenon__acceptor, node),
                     sizeof(tenon__acceptor));
     }
+    tenon__trace_forget(reactor, l);
     tenon__free(&reactor->allocator, l, sizeof *l);
 }
 
@@ -197,6 +199,7 @@ static void publish(tenon_listener *l)
     tenon__object_add(l->reactor, &l->object, &object_ops);
     tenon__pin(l->reactor);
     l->reactor->stats.listener_count++;
+    tenon__trace_made(l->reactor, l, "listener");
     if (!l->options.daemon) {
         tenon__alive_add(l->reactor);
     }

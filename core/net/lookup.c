@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "loop/trace.h"
 #include "net/address.h"
 #include "net/cache.h"
 #include "net/lookup.h"
@@ -286,6 +287,7 @@ void tenon__lookup_begun(tenon_lookup *l)
 {
     tenon__object_add(l->reactor, &l->object, &object_ops);
     tenon__alive_add(l->reactor);
+    tenon__trace_made(l->reactor, l, "lookup");
 }
 
 static void dispose(tenon_lookup *l)
@@ -293,6 +295,7 @@ static void dispose(tenon_lookup *l)
     const tenon_allocator *allocator = &l->reactor->allocator;
     tenon_error_unref(l->error);
     tenon__free(allocator, l->addresses, l->capacity * sizeof *l->addresses);
+    tenon__trace_forget(l->reactor, l);
     tenon__free(allocator, l, sizeof *l);
 }
 

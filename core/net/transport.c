@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loop/trace.h"
 #include "net/listener.h"
 
 enum { FUTILE_MAX = 3 };
@@ -35,10 +36,13 @@ static void deliver_lost(tenon_transport *t)
     if (t->made) {
         (void)tenon__transport_tell(t, &notice);
     }
-    tenon_error_unref(t->error);
-    t->error = NULL;
     tenon__list_remove(&t->object.node);
     t->reactor->stats.transport_count--;
+    if (t->extra && t->extra->gone) {
+        t->extra->gone(t, t->extra->gone_user);
+    }
+    tenon_error_unref(t->error);
+    t->error = NULL;
     if (!t->daemon) {
         tenon__alive_sub(t->reactor);
     }
@@ -293,6 +297,7 @@ static bool is_unclosed(const tenon__object *object)
 }
 
 typedef struct unclosed {
+    const tenon__object *first;
     char text[200]; /* the names of the first few */
     size_t len;
 } unclosed;
@@ -304,6 +309,7 @@ static void add_unclosed(unclosed *all, const tenon__object *object)
     }
     const tenon_transport *t = TENON__OF(object, const tenon_transport, object);
     const char *name = tenon__transport_name(t);
+    all->first = all->first ? all->first : object;
     size_t room = sizeof all->text - all->len;
     int wrote = snprintf(all->text + all->len, room, "%s%s",
                          all->len > 0 ? ", " : "", name ? name : t->ops->kind);
@@ -321,7 +327,7 @@ static void report_unclosed(tenon_reactor *r, const tenon__object *first)
     }
     if (all.len > 0) {
         tenon_error *error = tenon__error(r, TENON_CLOSED, all.text, NULL);
-        tenon_reactor_report(r, "unclosed transports", error);
+        tenon__report(r, "unclosed transports", NULL, all.first, error);
         tenon_error_unref(error);
     }
 }
@@ -382,6 +388,7 @@ tenon_transport *tenon__transport_new(tenon_reactor *reactor,
     tenon__alive_add(reactor);
     tenon__pin(reactor);
     reactor->stats.transport_count++;
+    tenon__trace_made(reactor, t, "transport");
     return t;
 }
 
@@ -408,6 +415,7 @@ static void drop(tenon_reactor *reactor, tenon_node *node)
 {
     tenon_transport *t = TENON__OF(node, tenon_transport, ready);
     tenon__transport_free_extra(t);
+    tenon__trace_forget(reactor, t);
     tenon__free(&reactor->allocator, t, t->ops->len);
     tenon__unpin(reactor);
 }

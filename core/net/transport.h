@@ -49,6 +49,10 @@ typedef struct tenon__extra {
     tenon_tap_fn *tap;
     void *tap_user;
     bool in_tap;
+    /* For whom it belongs to, a process: told after connection_lost, whoever
+     * the protocol is by then; may call the user. */
+    void (*gone)(tenon_transport *t, void *user);
+    void *gone_user;
     struct tenon__past *past; /* of a lost connection, if there was memory */
 } tenon__extra;
 

@@ -32,7 +32,20 @@ typedef struct tenon_report {
     const void *object;       /**< its address, for identity only */
     int64_t duration_ns;      /**< of a slow callback, else 0 */
     const tenon_error *error; /**< never NULL */
+    /** Where the object was made and so on, a place on a line, each line with
+     *  its end; NULL unless tenon_reactor_set_debug asked for it. Valid
+     *  during the call. */
+    const char *trace;
 } tenon_report;
+
+/** What is remembered for reports; see tenon_reactor_set_debug. */
+enum tenon_debug {
+    TENON_DEBUG_OFF,     /**< nothing, at no cost */
+    TENON_DEBUG_FUTURES, /**< where futures were made and completed */
+    TENON_DEBUG_ALL      /**< and where calls, timers, watches, signals,
+                              transports, listeners, connectors and lookups
+                              were */
+};
 
 /** Told of errors that nobody else would see. Returning a negative status
  *  means the handler itself failed: the report then goes to standard error. */
@@ -58,6 +71,9 @@ typedef struct tenon_reactor_options {
     void *on_error_user;              /**< for `on_error` */
     tenon_closed_fn *on_closed;       /**< may be NULL */
     void *on_closed_user;             /**< for `on_closed` */
+    uint32_t debug;    /**< enum tenon_debug; 0: TENON_DEBUG of the
+                            environment, a number like these */
+    uint32_t reserved; /**< 0 */
 } tenon_reactor_options;
 
 /** What a host can do; see tenon_reactor_caps. */
@@ -94,8 +110,14 @@ typedef struct tenon_stats {
     uint64_t lag_us_log2[24];
 } tenon_stats;
 
-/** A hook that runs when the reactor closes, newest first. TENON_PENDING
- *  means: not yet, tenon_shutdown_done will be called. */
+/** Told that the reactor has something to do from now on, or nothing any
+ *  more. It may come inside of any call on the reactor, and may make none. */
+typedef void tenon_alive_fn(tenon_reactor *reactor, bool alive, void *user);
+
+/** A hook that runs when the reactor ends, newest first. TENON_PENDING means:
+ *  not yet, tenon_shutdown_done will be called; but an end that cannot wait
+ *  (the last reference dropped, the host gone) takes it for done, and the
+ *  reactor refuses new work there (TENON_CLOSED). */
 typedef tenon_status tenon_shutdown_fn(tenon_reactor *reactor,
                                        tenon_shutdown *hook, void *user);
 
@@ -179,6 +201,14 @@ TENON_API tenon_status tenon_reactor_release(tenon_reactor *reactor);
 /** Whether anything keeps the host's run from returning. */
 TENON_API bool tenon_reactor_alive(const tenon_reactor *reactor);
 
+/** For an application whose life has other reasons than its loop's, such as a
+ *  GApplication: told, outside of turns, when tenon_reactor_alive changes; here,
+ *  if it is alive already; and that it is not, when the reactor ends. NULL for
+ *  nobody. Errors: TENON_CLOSED. */
+TENON_API tenon_status tenon_reactor_set_alive_handler(tenon_reactor *reactor,
+                                                       tenon_alive_fn *fn,
+                                                       void *user);
+
 /** What its host can do: enum tenon_cap. */
 TENON_API uint32_t tenon_reactor_caps(const tenon_reactor *reactor);
 /** Its name, as given in the options. */
@@ -197,13 +227,24 @@ TENON_API const tenon_allocator *tenon_reactor_allocator(
 TENON_API tenon_status tenon_reactor_set_budget(tenon_reactor *reactor,
                                                 int64_t budget_ns,
                                                 uint32_t budget_calls);
-/** Reports callbacks that take longer; 0: 50 ms, negative: never. */
+/** Reports callbacks that take longer; 0: 50 ms, negative: never. A native
+ *  reactor then does not measure them at all. */
 TENON_API tenon_status tenon_reactor_set_slow_callback(tenon_reactor *reactor,
                                                        int64_t threshold_ns);
 /** Replaces the error handler; NULL is the default one.
  *  Source: PEP 3156 set_exception_handler. */
 TENON_API tenon_status tenon_reactor_set_error_handler(
     tenon_reactor *reactor, tenon_error_handler_fn *fn, void *user);
+/** Has objects that are made from now on remember where, for reports and
+ *  dumps: enum tenon_debug, 0 forgets all. A trace takes some microseconds and
+ *  300 bytes, beside the object and from the reactor's allocator; at most
+ *  65,536 are kept, and one for which there is no memory is lost, no more.
+ *  Errors: TENON_NO_MEMORY; TENON_NOT_SUPPORTED where libc has no backtrace().
+ *  Source: asyncio's debug mode, Twisted's setDebugging. */
+TENON_API tenon_status tenon_reactor_set_debug(tenon_reactor *reactor,
+                                               uint32_t level);
+/** The level: enum tenon_debug. */
+TENON_API uint32_t tenon_reactor_debug(const tenon_reactor *reactor);
 /** Tells the error handler of a failure that nobody else would see. On the
  *  wrong thread, and in a forked child, it does nothing.
  *  Source: PEP 3156 call_exception_handler. */
@@ -224,7 +265,8 @@ TENON_API void tenon_shutdown_done(tenon_shutdown *hook);
 /** Fills what fits into out->size bytes, which the caller set. */
 TENON_API tenon_status tenon_reactor_stats(const tenon_reactor *reactor,
                                            tenon_stats *out);
-/** Writes a line for each timer, watch, transport, listener and hold. */
+/** Writes a line for each timer, watch, transport, listener and hold, with its
+ *  trace below it (tenon_reactor_set_debug). */
 TENON_API tenon_status tenon_reactor_dump(const tenon_reactor *reactor,
                                           FILE *file);
 

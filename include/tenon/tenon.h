@@ -23,6 +23,7 @@
 #include <tenon/listener.h>
 #include <tenon/manual.h>
 #include <tenon/pipe.h>
+#include <tenon/process.h>
 #include <tenon/promise.h>
 #include <tenon/reactor.h>
 #include <tenon/resolver.h>

@@ -103,6 +103,8 @@ TENON_API tenon_status tenon_timer_reset(tenon_timer *timer, int64_t delay_ns);
 TENON_API tenon_status tenon_timer_delay(tenon_timer *timer, int64_t extra_ns);
 /** A daemon does not keep the reactor alive. Before or after start. */
 TENON_API tenon_status tenon_timer_set_daemon(tenon_timer *timer, bool daemon);
+/** See tenon_watch_set_exclusive. Before start. */
+TENON_API void tenon_timer_set_exclusive(tenon_timer *timer, bool exclusive);
 /** For dumps and reports; kept by reference. */
 TENON_API void tenon_timer_set_name(tenon_timer *timer, const char *name);
 

@@ -82,8 +82,17 @@ TENON_CHECKED TENON_API tenon_status tenon_watch_start(tenon_watch *watch,
 TENON_API tenon_status tenon_watch_stop(tenon_watch *watch);
 /** Whether it is started. */
 TENON_API bool tenon_watch_is_active(const tenon_watch *watch);
+/** The started watch of `fd` that calls `fn` with `user`, or NULL: the first,
+ *  if there are several. It looks at that descriptor's watches alone. */
+TENON_API tenon_watch *tenon_watch_find(tenon_reactor *reactor, int fd,
+                                        tenon_watch_fn *fn, const void *user);
 /** A daemon does not keep the reactor alive. Before or after start. */
 TENON_API tenon_status tenon_watch_set_daemon(tenon_watch *watch, bool daemon);
+/** Exclusive watches and timers that have the same user pointer are never
+ *  called while one of them is on the stack, running a loop of the host: those
+ *  that are due wait until it has returned. For a library that is not to be
+ *  entered again, whichever its descriptor. Before start. */
+TENON_API void tenon_watch_set_exclusive(tenon_watch *watch, bool exclusive);
 /** For dumps and reports; kept by reference. */
 TENON_API void tenon_watch_set_name(tenon_watch *watch, const char *name);
 

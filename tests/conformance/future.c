@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 static tenon_future *pending(void)
 {
@@ -333,6 +334,45 @@ static void f12_names_where_it_was_made(void)
     REQUIRE_STR(site, here);
 }
 
+static char told[8192];
+static int untold;
+
+static tenon_status keep_trace(tenon_reactor *reactor,
+                               const tenon_report *report, void *user)
+{
+    (void)reactor;
+    (void)user;
+    untold += report->trace == NULL;
+    snprintf(told, sizeof told, "%s", report->trace ? report->trace : "");
+    return TENON_OK;
+}
+
+static void fail_unseen(void)
+{
+    tenon_future *f = pending();
+    fail(f, -EIO);
+    tenon_future_unref(f);
+    rig_settle();
+}
+
+static void f12_debugging_tells_the_stack(void)
+{
+    REQUIRE_OK(tenon_reactor_set_error_handler(rig.reactor, keep_trace, NULL));
+    REQUIRE_OK(tenon_reactor_set_debug(rig.reactor, TENON_DEBUG_OFF));
+    fail_unseen();
+    REQUIRE_EQ(untold, 1);
+    REQUIRE_OK(tenon_reactor_set_debug(rig.reactor, TENON_DEBUG_FUTURES));
+    REQUIRE_EQ(tenon_reactor_debug(rig.reactor), TENON_DEBUG_FUTURES);
+    fail_unseen();
+    REQUIRE_EQ(untold, 1);
+    const char *completed = strstr(told, "\n  completed at\n    ");
+    REQUIRE(strncmp(told, "  future, made at\n    ", 22) == 0);
+    REQUIRE(completed && strchr(completed + 21, '\n'));
+    REQUIRE_OK(tenon_reactor_set_debug(rig.reactor, TENON_DEBUG_OFF));
+    fail_unseen();
+    REQUIRE_EQ(untold, 2);
+}
+
 /* ---- the end of the reactor ---- */
 
 static void note_status(tenon_waiter *waiter, tenon_future *future, void *user)
@@ -553,6 +593,8 @@ static const rig_case cases[] = {
     {"F11", "looking at a failure is enough", f11_looking_is_enough, 0},
     {"F12", "the report names where it was made", f12_names_where_it_was_made,
      0},
+    {"F12b", "and tells the stack, when asked to",
+     f12_debugging_tells_the_stack, 0},
     {"F15", "a promise of a thread is kept on the reactor's thread",
      f15_delivered_on_the_reactors_thread, 0},
     {"F16", "cancelling after it was kept loses", f16_cancelling_late_loses, 0},

@@ -521,6 +521,34 @@ static void c08_alive_counts(void)
     close_fd(&fds[1]);
 }
 
+static void on_alive(tenon_reactor *reactor, bool alive, void *user)
+{
+    REQUIRE(reactor == rig.reactor && user == &rig);
+    note("%s", alive ? "alive" : "idle");
+}
+
+/* Told at each change, outside of turns and inside of none. */
+static void c08_the_alive_handler(void)
+{
+    REQUIRE_OK(tenon_reactor_set_alive_handler(rig.reactor, on_alive, &rig));
+    REQUIRE_NOTES("");
+    soon(note_call, "call");
+    REQUIRE_NOTES("alive");
+    rig_settle();
+    REQUIRE_NOTES("alive call idle");
+    REQUIRE_OK(tenon_reactor_set_alive_handler(rig.reactor, NULL, NULL));
+    REQUIRE_OK(tenon_reactor_hold(rig.reactor));
+    REQUIRE_NOTES("alive call idle");
+    notes_clear();
+    REQUIRE_OK(tenon_reactor_set_alive_handler(rig.reactor, on_alive, &rig));
+    REQUIRE_NOTES("alive");
+    REQUIRE_OK(tenon_reactor_hold(rig.reactor));
+    REQUIRE_OK(tenon_reactor_release(rig.reactor));
+    REQUIRE_NOTES("alive");
+    rig_close();
+    REQUIRE_NOTES("alive idle");
+}
+
 static const rig_case cases[] = {
     {"C01", "no callback runs inside the call that asks for it",
      c01_nothing_inside_the_call, 0},
@@ -553,6 +581,7 @@ static const rig_case cases[] = {
     {"C08c", "slow callbacks are reported", c08_slow_callbacks_are_reported,
      NEED_TIME},
     {"C08d", "what is alive and what is not", c08_alive_counts, 0},
+    {"C08e", "who asks is told of it", c08_the_alive_handler, 0},
 };
 
 const rig_group rig_lifetime = RIG_GROUP(cases);

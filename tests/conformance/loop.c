@@ -328,77 +328,6 @@ static void l21_idle_means_asleep(void)
 
 /* ---- the end ---- */
 
-static tenon_status hook_at_once(tenon_reactor *reactor, tenon_shutdown *hook,
-                                 void *user)
-{
-    (void)reactor;
-    (void)hook;
-    note_call(user);
-    return TENON_OK;
-}
-
-static void finish_hook(void *user)
-{
-    note("done");
-    tenon_shutdown_done(user);
-}
-
-static tenon_status hook_later(tenon_reactor *reactor, tenon_shutdown *hook,
-                               void *user)
-{
-    note_call(user);
-    REQUIRE_OK(tenon_call_later(reactor, MS(20), finish_hook, hook, NULL));
-    return TENON_PENDING;
-}
-
-static void add_hook(tenon_shutdown *hook, tenon_shutdown_fn *fn, void *user)
-{
-    REQUIRE_STATUS(tenon_reactor_on_shutdown(rig.reactor, hook, fn, user),
-                   TENON_OK);
-}
-
-static void l22_hooks_newest_first(void)
-{
-    tenon_shutdown hooks[4];
-    add_hook(&hooks[0], hook_at_once, "one");
-    add_hook(&hooks[1], hook_later, "two");
-    add_hook(&hooks[2], hook_at_once, "three");
-    add_hook(&hooks[3], hook_at_once, "removed");
-    tenon_shutdown_remove(&hooks[3]);
-    REQUIRE_OK(tenon_reactor_close(rig.reactor));
-    PUMP_UNTIL(rig.closed);
-    REQUIRE_NOTES("three two done one");
-    REQUIRE_OK(tenon_reactor_close(rig.reactor));
-    REQUIRE_STATUS(
-        tenon_reactor_on_shutdown(rig.reactor, &hooks[0], hook_at_once, "late"),
-        TENON_CLOSED);
-}
-
-static tenon_status hook_never(tenon_reactor *reactor, tenon_shutdown *hook,
-                               void *user)
-{
-    (void)reactor;
-    (void)hook;
-    note_call(user);
-    return TENON_PENDING;
-}
-
-static void l22_a_hook_has_a_deadline(void)
-{
-    tenon_shutdown hooks[2];
-    tenon_reactor_options options = rig_options();
-    options.shutdown_timeout_ns = MS(50);
-    rig_open(&options);
-    add_hook(&hooks[0], hook_at_once, "first");
-    add_hook(&hooks[1], hook_never, "stuck");
-    REQUIRE_OK(tenon_reactor_close(rig.reactor));
-    PUMP_UNTIL(rig.closed);
-    REQUIRE(note_count("stuck") == 1);
-    if (rig.reports) {
-        rig_take_report(TENON_TIMED_OUT);
-    }
-}
-
 static void check_cloexec(const harness_fds *before)
 {
     for (int fd = 0; fd < HARNESS_FDS; fd++) {
@@ -467,9 +396,6 @@ static const rig_case cases[] = {
     {"L19c", "the default handler writes one line", l19_the_default_handler, 0},
     {"L20", "a NULL callback is refused at the call", l20_null_callbacks, 0},
     {"L21", "an idle loop sleeps", l21_idle_means_asleep, NEED_TIME},
-    {"L22", "shutdown hooks run newest first and may take time",
-     l22_hooks_newest_first, 0},
-    {"L22b", "a shutdown hook has a deadline", l22_a_hook_has_a_deadline, BARE},
     {"L23", "0, 1, 2 are left alone and our descriptors close on exec",
      l23_descriptors, BARE},
 };

@@ -467,6 +467,29 @@ static void watches_can_be_listed(void)
     close_pair();
 }
 
+static void watches_can_be_found(void)
+{
+    static char a[] = "a";
+    static char b[] = "b";
+    tenon_watch first;
+    tenon_watch second;
+    open_pair();
+    REQUIRE(!tenon_watch_find(rig.reactor, pair[0], note_events, a));
+    start_watch(&first, pair[0], TENON_READ, a);
+    start_watch(&second, pair[0], TENON_READ, b);
+    REQUIRE(tenon_watch_find(rig.reactor, pair[0], note_events, a) == &first);
+    REQUIRE(tenon_watch_find(rig.reactor, pair[0], note_events, b) == &second);
+    REQUIRE(!tenon_watch_find(rig.reactor, pair[0], note_events, pair));
+    REQUIRE(!tenon_watch_find(rig.reactor, pair[1], note_events, a));
+    REQUIRE(!tenon_watch_find(rig.reactor, -1, note_events, a));
+    REQUIRE(!tenon_watch_find(rig.reactor, INT32_MAX, note_events, a));
+    REQUIRE(!tenon_watch_find(NULL, pair[0], note_events, a));
+    tenon_watch_stop(&first);
+    REQUIRE(!tenon_watch_find(rig.reactor, pair[0], note_events, a));
+    tenon_watch_stop(&second);
+    close_pair();
+}
+
 static const rig_case cases[] = {
     {"W01", "a reader fires while there is something to read",
      w01_level_triggered, 0},
@@ -497,6 +520,7 @@ static const rig_case cases[] = {
     {"W22", "a started watch can change its interest", changing_the_interest,
      0},
     {"W23", "started watches can be listed", watches_can_be_listed, 0},
+    {"W24", "started watches can be found", watches_can_be_found, 0},
 };
 
 const rig_group rig_watch = RIG_GROUP(cases);

