@@ -56,7 +56,7 @@ apply() { # PATCH
     mkdir -p "$tmp/tree/$(dirname "$source")"
     cp "$top/$source" "$tmp/tree/$source" 2>/dev/null || return 1
   done
-  patch -s -p1 --fuzz=0 --no-backup-if-mismatch -d "$tmp/tree" <"$1" \
+  patch -s -p1 --no-backup-if-mismatch -d "$tmp/tree" <"$1" \
     >"$tmp/log" 2>&1
 }
 
