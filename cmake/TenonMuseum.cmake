@@ -20,4 +20,4 @@ if(CMAKE_GENERATOR STREQUAL "Ninja" AND NOT CMAKE_C_FLAGS MATCHES "--coverage"
     --sample 3)
   set_tests_properties(museum PROPERTIES PROCESSORS 2)
 endif()
-tenon_add_proof(model-wake 20 tests/model/run.sh)
+tenon_add_proof(model-wake 60 tests/model/run.sh)
