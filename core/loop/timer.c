@@ -73,6 +73,36 @@ static void run_ready(tenon_reactor *r, tenon_node *node)
     run_due(r, timer_of(node));
 }
 
+static tenon_status add_to_heap(tenon_reactor *r, tenon_timer *t)
+{
+    if (t->flags & TENON__TIMER_KEPT) {
+        tenon__heap_add_kept(&r->heap, t);
+        return TENON_OK;
+    }
+    return tenon__heap_add(&r->heap, &r->allocator, t);
+}
+
+tenon_status tenon__timer_keep(tenon_timer *t)
+{
+    if (t->flags & TENON__TIMER_KEPT) {
+        return TENON_OK;
+    }
+    tenon_reactor *r = t->reactor;
+    tenon_status status = tenon__heap_keep(&r->heap, &r->allocator);
+    if (status == TENON_OK) {
+        t->flags |= TENON__TIMER_KEPT;
+    }
+    return status;
+}
+
+void tenon__timer_unkeep(tenon_timer *t)
+{
+    if (t->flags & TENON__TIMER_KEPT) {
+        t->flags &= (uint8_t)~TENON__TIMER_KEPT;
+        tenon__heap_unkeep(&t->reactor->heap);
+    }
+}
+
 static void count_alive(tenon_timer *t)
 {
     if (!(t->flags & TENON__TIMER_DAEMON)) {
@@ -98,7 +128,7 @@ tenon_status tenon__timer_schedule(tenon_timer *t, int64_t deadline_ns)
         return TENON_OK;
     }
     t->sequence = ++r->sequence;
-    tenon_status status = tenon__heap_add(&r->heap, &r->allocator, t);
+    tenon_status status = add_to_heap(r, t);
     if (status < 0) {
         return status;
     }
@@ -324,6 +354,10 @@ tenon_status tenon_timer_set_daemon(tenon_timer *t, bool daemon)
 
 void tenon_timer_set_exclusive(tenon_timer *t, bool exclusive)
 {
+    if (t->state != TENON__TIMER_IDLE ||
+        tenon__on_stack(t->reactor, identity_of(t))) {
+        return; /* what is on the stack is known by it */
+    }
     t->flags &= (uint8_t)~TENON__TIMER_EXCLUSIVE;
     t->flags |= exclusive ? TENON__TIMER_EXCLUSIVE : 0;
 }

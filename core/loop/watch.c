@@ -227,6 +227,9 @@ tenon_status tenon_watch_set_daemon(tenon_watch *w, bool daemon)
 
 void tenon_watch_set_exclusive(tenon_watch *w, bool exclusive)
 {
+    if (w->state != WATCH_IDLE || tenon__on_stack(w->reactor, identity_of(w))) {
+        return; /* what is on the stack is known by it */
+    }
     w->flags &= (uint8_t)~TENON__WATCH_EXCLUSIVE;
     w->flags |= exclusive ? TENON__WATCH_EXCLUSIVE : 0;
 }
