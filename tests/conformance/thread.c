@@ -371,7 +371,8 @@ static void x06_posts_from_signal_handlers(void)
     struct sigaction action = {.sa_handler = post_in_handler};
     pthread_t self = pthread_self();
     pthread_t thread;
-    signal_inbox = tenon_reactor_inbox(rig.reactor);
+    /* Of its own: a handler may still come when a case ends early. */
+    signal_inbox = tenon_inbox_ref(tenon_reactor_inbox(rig.reactor));
     for (int i = 0; i < STORM; i++) {
         tenon_post_init(&storm[i]);
     }
@@ -385,6 +386,7 @@ static void x06_posts_from_signal_handlers(void)
     }
     PUMP_UNTIL(storm_came == STORM);
     signal(SIGUSR1, SIG_DFL);
+    tenon_inbox_unref(signal_inbox);
 }
 
 /* ---- fork ---- */
