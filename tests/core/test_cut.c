@@ -121,6 +121,34 @@ START_TEST(B_no_memory_to_read_with_bytes_queued_is_a_reset)
 }
 END_TEST
 
+/* A write failed and what came before is still to be read, when it is closed:
+ * then it is read no more, however it is closed. */
+START_TEST(F_closed_after_a_failed_write_it_reads_no_more)
+{
+    static side a;
+    static side b;
+    tenon_transport *pair[2];
+    manual();
+    ck_assert_int_eq(tenon_memory_pair(reactor, pair, as(&a), as(&b), NULL),
+                     TENON_OK);
+    settle();
+    ck_assert_int_eq(tenon_transport_write(b.t, "data", 4), TENON_OK);
+    ck_assert_int_eq(tenon_transport_abort(b.t), TENON_OK);
+    ck_assert_int_ge(tenon_transport_write(a.t, "y", 1), 0);
+    if (_i == 0) {
+        ck_assert_int_eq(tenon_transport_close_within(a.t, TENON_SECOND), 0);
+    } else if (_i == 1) {
+        ck_assert_int_eq(tenon_transport_close(a.t), TENON_OK);
+    }
+    settle();
+    ck_assert(is_lost(&a));
+    ck_assert_uint_eq(a.len, _i < 2 ? 0 : 4);
+    forget(&a);
+    forget(&b);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cut");
@@ -129,6 +157,8 @@ int main(void)
     tcase_add_test(tcase, P08_a_reactor_that_ends_with_all_sent_ends_in_order);
     tcase_add_test(tcase, B_half_a_write_is_a_reset);
     tcase_add_test(tcase, B_no_memory_to_read_with_bytes_queued_is_a_reset);
+    tcase_add_loop_test(tcase, F_closed_after_a_failed_write_it_reads_no_more,
+                        0, 3);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -315,6 +315,7 @@ static void write_some(end *e)
 {
     size_t len = choose(2) ? choose(40) : choose(256) * 8U;
     unsigned how = choose(4);
+    bool closing = e->closing; /* before: a tap may abort it meanwhile */
     if (note_count == NOTES || e->piped) {
         return;
     }
@@ -326,7 +327,7 @@ static void write_some(end *e)
         : how == 1 ? tenon_transport_write_ref(e->t, bytes, len, on_written, n)
         : how == 2 ? tenon_transport_write_take(e->t, bytes, len, on_freed, n)
                    : tenon_transport_on_flushed(e->t, on_written, n);
-    HOLDS(status < 0 || len == 0 || how == 3 || !e->closing);
+    HOLDS(status < 0 || len == 0 || how == 3 || !closing);
     if (status >= 0 && how != 3) {
         expect(where(peer_of(e)), bytes, len);
     }
