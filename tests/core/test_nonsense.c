@@ -305,11 +305,118 @@ static void of_futures(void)
     tenon_future_unref(f);
 }
 
+/* Set before start and at rest, or not at all. */
+static void of_exclusives(void)
+{
+    tenon_timer timer;
+    tenon_watch watch;
+    int fds[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+                     0);
+    tenon_timer_init(&timer, reactor);
+    tenon_timer_set_exclusive(&timer, true);
+    tenon_timer_set_exclusive(&timer, false);
+    WANT(tenon_timer_start(&timer, TENON_SECOND, never_timer, NULL), 0);
+    tenon_timer_set_exclusive(&timer, true);
+    WANT(tenon_timer_set_daemon(&timer, true), 0);
+    HOLDS(!tenon_reactor_alive(reactor));
+    WANT(tenon_timer_set_daemon(&timer, false), 0);
+    HOLDS(tenon_reactor_alive(reactor));
+    WANT(tenon_timer_stop(&timer), TENON_EXISTED);
+    tenon_watch_init(&watch, reactor, fds[0]);
+    tenon_watch_set_exclusive(&watch, true);
+    tenon_watch_set_exclusive(&watch, false);
+    WANT(tenon_watch_start(&watch, TENON_READ, never_ready, &watch), 0);
+    tenon_watch_set_exclusive(&watch, true);
+    WANT(tenon_watch_set_daemon(&watch, true), 0);
+    HOLDS(!tenon_reactor_alive(reactor));
+    WANT(tenon_watch_set_daemon(&watch, false), 0);
+    HOLDS(tenon_reactor_alive(reactor));
+    HOLDS(tenon_watch_find(reactor, fds[0], never_ready, &watch) == &watch);
+    HOLDS(!tenon_watch_find(reactor, fds[0], never_ready, &timer));
+    HOLDS(!tenon_watch_find(reactor, fds[1], never_ready, &watch));
+    WANT(tenon_watch_stop(&watch), TENON_EXISTED);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* ---- answers of a resolver ---- */
+
+static tenon_lookup *asked;
+
+static tenon_status take_lookup(void *self, tenon_lookup *lookup)
+{
+    (void)self;
+    asked = lookup;
+    return TENON_OK;
+}
+
+static int answers;
+
+static void on_found(tenon_lookup *lookup, const tenon_error *error, void *user)
+{
+    (void)lookup;
+    (void)error;
+    (void)user;
+    answers++;
+}
+
+static void on_named(tenon_lookup *lookup, const char *name,
+                     const tenon_error *error, void *user)
+{
+    (void)lookup;
+    (void)user;
+    HOLDS((name == NULL) == (error != NULL));
+    answers++;
+}
+
+static void of_answers(void)
+{
+    static const tenon_resolver_ops ops = {.size = sizeof ops,
+                                           .resolve = take_lookup,
+                                           .resolve_name = take_lookup};
+    const tenon_resolve_options resolving = {.size = sizeof resolving,
+                                             .on_done = on_found};
+    const tenon_name_options naming = {.size = sizeof naming,
+                                       .on_name = on_named};
+    tenon_lookup *lookup = NULL;
+    tenon_address address;
+    tenon_address local;
+    answers = 0;
+    ck_assert_int_eq(tenon_address_parse(&address, "tcp:127.0.0.1:1"), 0);
+    ck_assert_int_eq(tenon_address_parse(&local, "unix:/x"), 0);
+    WANT(tenon_reactor_set_resolver(reactor, &ops, NULL), 0);
+    WANT(tenon_resolve(reactor, &lookup, "a.example", &resolving), 0);
+    UNTIL(asked);
+    INVALID(tenon_lookup_add(asked, NULL));
+    INVALID(tenon_lookup_add(asked, &local));
+    INVALID(tenon_lookup_set_host(asked, "a.example"));
+    WANT(tenon_lookup_add(asked, &address), 0);
+    tenon_lookup_done(asked, NULL);
+    WANT(tenon_lookup_add(asked, &address), TENON_CLOSED);
+    WANT(tenon_lookup_set_host(asked, "a.example"), TENON_CLOSED);
+    tenon_lookup_done(asked, NULL);
+    UNTIL(answers == 1);
+    WANT(tenon_lookup_cancel(lookup), TENON_OK);
+    tenon_lookup_unref(lookup);
+    asked = NULL;
+    WANT(tenon_resolve_name(reactor, &lookup, &address, &naming), 0);
+    UNTIL(asked);
+    INVALID(tenon_lookup_add(asked, &address));
+    INVALID(tenon_lookup_set_host(asked, NULL));
+    INVALID(tenon_lookup_set_host(asked, "not a name"));
+    WANT(tenon_lookup_set_host(asked, "a.example"), 0);
+    tenon_lookup_done(asked, NULL);
+    UNTIL(answers == 2);
+    tenon_lookup_unref(lookup);
+    asked = NULL;
+}
+
 START_TEST(F_nothing_where_something_must_be)
 {
     static void (*const groups[])(void) = {
-        of_the_loop, of_periodics, of_watches_and_signals,
-        of_reactors, of_the_inbox, of_futures};
+        of_the_loop,  of_periodics, of_watches_and_signals, of_reactors,
+        of_the_inbox, of_futures,   of_exclusives,          of_answers};
     wrong = 0;
     native();
     groups[_i]();
@@ -485,7 +592,7 @@ int main(void)
     Suite *suite = suite_create("nonsense");
     TCase *tcase = tcase_create("nonsense");
     tcase_set_timeout(tcase, 30);
-    tcase_add_loop_test(tcase, F_nothing_where_something_must_be, 0, 6);
+    tcase_add_loop_test(tcase, F_nothing_where_something_must_be, 0, 8);
     tcase_add_test(tcase, F_nothing_asked_of_connections);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
