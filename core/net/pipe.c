@@ -9,6 +9,7 @@
 
 #include <tenon/pipe.h>
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "net/transport.h"
@@ -140,8 +141,10 @@ static void end_object(tenon__object *object, tenon_status status)
 
 static void dump_object(const tenon__object *object, FILE *file)
 {
-    (void)object;
-    fprintf(file, "pipe that both have left");
+    const conduit *c = TENON__OF(object, const conduit, object);
+    fprintf(file,
+            "pipe that both have left, %" PRIu64 " there, %" PRIu64 " back",
+            c->ends[0].passed, c->ends[1].passed);
 }
 
 static const tenon__object_ops object_ops = {"pipe", end_object, dump_object};
