@@ -9,6 +9,7 @@
 
 #include <tenon/pipe.h>
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "net/transport.h"
@@ -23,6 +24,8 @@ typedef struct end {
 } end;
 
 typedef struct conduit {
+    tenon__object object; /* these two: when the end is told later */
+    tenon_node ready;
     end ends[2];
     tenon_reactor *reactor;
     tenon_pipe_options options;
@@ -102,6 +105,50 @@ static void finish(conduit *c)
     tenon_error_unref(error);
 }
 
+static const tenon__object_ops object_ops;
+
+/* Both were given to other protocols, inside of a call: on_done is an event,
+ * and comes in the next turn, or with the end of the reactor. */
+static void finish_later(conduit *c)
+{
+    tenon__object_add(c->reactor, &c->object, &object_ops);
+    tenon__ready_push(c->reactor, &c->ready);
+}
+
+static void finish_now(conduit *c)
+{
+    tenon__frame frame;
+    tenon_reactor *reactor = c->reactor;
+    tenon__list_remove(&c->object.node);
+    tenon__frame_enter(reactor, &frame, c, "pipe", NULL);
+    finish(c);
+    tenon__frame_leave(reactor, &frame);
+}
+
+static void run_ready(tenon_reactor *reactor, tenon_node *node)
+{
+    (void)reactor;
+    finish_now(TENON__OF(node, conduit, ready));
+}
+
+static void end_object(tenon__object *object, tenon_status status)
+{
+    conduit *c = TENON__OF(object, conduit, object);
+    (void)status;
+    tenon__unqueue(&c->ready);
+    finish_now(c);
+}
+
+static void dump_object(const tenon__object *object, FILE *file)
+{
+    const conduit *c = TENON__OF(object, const conduit, object);
+    fprintf(file,
+            "pipe that both have left, %" PRIu64 " there, %" PRIu64 " back",
+            c->ends[0].passed, c->ends[1].passed);
+}
+
+static const tenon__object_ops object_ops = {"pipe", end_object, dump_object};
+
 /* Without memory for the deadline it is not closed, which could take for ever,
  * but ended, and that is what on_done is told. */
 static void end_other(conduit *c, tenon_transport *other, bool failed)
@@ -120,7 +167,8 @@ static void end_other(conduit *c, tenon_transport *other, bool failed)
     }
 }
 
-static void lose(end *lost, const tenon_error *error)
+/* Whether that was the second one. */
+static bool lose(end *lost, const tenon_error *error)
 {
     conduit *c = lost->conduit;
     tenon_transport *other = lost->other->transport;
@@ -130,16 +178,19 @@ static void lose(end *lost, const tenon_error *error)
     }
     if (other) {
         end_other(c, other, error != NULL);
-    } else {
-        finish(c);
     }
+    return !other;
 }
 
 static tenon_status on_lost(void *self, tenon_transport *t,
                             const tenon_error *error)
 {
+    end *lost = self;
+    conduit *c = lost->conduit;
     (void)t;
-    lose(self, error);
+    if (lose(lost, error)) {
+        finish(c);
+    }
     return TENON_OK;
 }
 
@@ -153,8 +204,9 @@ static const tenon_protocol_ops pipe_ops = {.size = sizeof pipe_ops,
 
 void tenon__pipe_left(tenon_protocol protocol)
 {
-    if (protocol.ops == &pipe_ops) {
-        lose(protocol.self, NULL);
+    end *left = protocol.ops == &pipe_ops ? protocol.self : NULL;
+    if (left && lose(left, NULL)) {
+        finish_later(left->conduit);
     }
 }
 
@@ -219,6 +271,7 @@ tenon_status tenon_pipe(tenon_transport *first, tenon_transport *second,
         c->options.linger_ns = LINGER_DEFAULT;
     }
     c->reactor = first->reactor;
+    c->ready.run = run_ready;
     for (int i = 0; i < 2; i++) {
         c->ends[i].conduit = c;
         c->ends[i].other = &c->ends[1 - i];

@@ -80,6 +80,11 @@ static inline tenon__loan *tenon__queue_file(const tenon__queue *queue)
     bool is_file = first && first->kind == TENON__FILE;
     return is_file ? TENON__OF(first, tenon__loan, chunk) : NULL;
 }
+/** Whether there is something to be sent: bytes, or a file. */
+static inline bool tenon__queue_waits(const tenon__queue *queue)
+{
+    return queue->len > 0 || tenon__queue_file(queue);
+}
 /** Forgets the oldest `len` bytes, which must be there, those of a file that
  *  is first. Loans that are through go to `done`, which may be NULL where
  *  there are none. */

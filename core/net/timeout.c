@@ -95,7 +95,7 @@ tenon_status tenon_transport_close_within(tenon_transport *t,
 {
     tenon_status status = may_set(t, timeout_ns, TENON__BROKEN);
     if (status == TENON_CLOSED && !tenon_reactor_is_closed(t->reactor)) {
-        return TENON_OK; /* its end has begun */
+        return tenon_transport_close(t); /* its end has begun */
     }
     if (status < 0) {
         return status;

@@ -65,6 +65,7 @@ void tenon__transport_lose(tenon_transport *t, tenon_error *error, bool reset)
     tenon__transport_set_state(t, TENON__LOST);
     t->error = error;
     tenon__unqueue(&t->late);
+    reset = reset || tenon__queue_waits(&t->queue); /* it is cut short */
     tenon__transport_drop_queue(t, error);
     tenon__transport_remember(t);
     t->ops->release(t, reset);

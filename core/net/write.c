@@ -326,8 +326,9 @@ static tenon_status keep(tenon_transport *t, const struct iovec *parts,
     tenon_status status = queue_it(t, parts, count, loan, sent);
     if (status < 0) {
         t->blocked = t->blocked && t->queue.first;
-        if (sent > 0) {
-            tenon__transport_lose_status(t, status, "writing");
+        if (sent > 0) { /* a part, and no more will come */
+            tenon__transport_lose(
+                t, tenon__error(t->reactor, status, "writing", NULL), true);
         }
         return status;
     }

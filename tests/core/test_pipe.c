@@ -188,6 +188,34 @@ START_TEST(B12_ends_with_the_reactor)
 }
 END_TEST
 
+/* on_done is an event: not inside of the call by which the second one leaves,
+ * but after it, at the end of the reactor at the latest. */
+START_TEST(B12_both_are_given_to_other_protocols)
+{
+    ends e;
+    lay(&e, 2);
+    tenon_protocol left = {&side_ops, &e.left};
+    tenon_protocol right = {&side_ops, &e.right};
+    ck_assert_int_eq(tenon_transport_set_protocol(e.left.t, left), TENON_OK);
+    ck_assert_int_eq(tenon_transport_set_protocol(e.right.t, right), TENON_OK);
+    ck_assert_int_eq(piped, 0);
+    ck_assert_int_eq(tenon_reactor_dump(reactor, stderr), TENON_OK);
+    if (_i == 0) {
+        UNTIL(piped == 1);
+    }
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_OK);
+    ck_assert_int_eq(piped, 1);
+    ck_assert_int_eq(pipe_status, TENON_OK);
+    tenon_listener_unref(e.listeners[0]);
+    tenon_listener_unref(e.listeners[1]);
+    forget(&e.near);
+    forget(&e.left);
+    forget(&e.right);
+    forget(&e.far);
+    end();
+}
+END_TEST
+
 START_TEST(B12_refuses)
 {
     ends e;
@@ -211,6 +239,7 @@ static Suite *suite(void)
     tcase_add_loop_test(all, B12_the_death_of_one_is_the_end_of_both, 0, KINDS);
     tcase_add_loop_test(all, B12_closed_by_the_one_in_the_middle, 0, KINDS);
     tcase_add_loop_test(all, B12_ends_with_the_reactor, 0, KINDS);
+    tcase_add_loop_test(all, B12_both_are_given_to_other_protocols, 0, 2);
     tcase_add_loop_test(all, B12_refuses, 0, KINDS);
     suite_add_tcase(s, all);
     return s;
