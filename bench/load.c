@@ -226,6 +226,51 @@ static int await(bench_load *self)
     return 0;
 }
 
+/* An echo that is complete makes room for the next on its connection. */
+static int go_on(bench_load *self, client *c, uint64_t *echoes)
+{
+    if (pull(self, c) != 0) {
+        return -1;
+    }
+    if (c->got == self->size) {
+        c->put = c->got = 0;
+        self->pending++;
+        ++*echoes;
+    }
+    return push(self, c);
+}
+
+static int flow(bench_load *self, uint64_t end_ns, uint64_t *echoes)
+{
+    struct epoll_event events[EVENTS];
+    if (self->pending == 0 && begin(self) != 0) {
+        return -1;
+    }
+    while (bench_now_ns() < end_ns) {
+        int n = epoll_wait(self->ep, events, EVENTS, STALL_MS);
+        if (n <= 0) {
+            errno = n == 0 ? ETIMEDOUT : errno;
+            return -1;
+        }
+        for (int i = 0; i < n; i++) {
+            if (go_on(self, events[i].data.ptr, echoes) != 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+int bench_load_flow(bench_load *self, double seconds, uint64_t *echoes)
+{
+    uint64_t end_ns = bench_now_ns() + (uint64_t)(seconds * 1e9);
+    if (flow(self, end_ns, echoes) == 0) {
+        return 0;
+    }
+    fprintf(stderr, "tenon-bench: an echo failed: %s\n", strerror(errno));
+    return -1;
+}
+
 int bench_load_batch(bench_load *self)
 {
     if (begin(self) == 0 && await(self) == 0) {
