@@ -129,6 +129,8 @@ int bench_load_batch(bench_load *self);
 /* For so long, every connection that speaks has one echo under way; adds those
  * that came back. They stay under way between two such calls. */
 int bench_load_flow(bench_load *self, double seconds, uint64_t *echoes);
+/* How many connections are open still, and silent. */
+size_t bench_load_held(const bench_load *self);
 void bench_load_free(bench_load *self);
 
 /* echo.c: one measured run. */
@@ -143,6 +145,9 @@ int bench_pairs_main(const bench_options *options);
 
 /* fair.c */
 int bench_fair_main(const bench_options *options);
+
+/* hold.c: 0; 77 where the limit of descriptors is lower. */
+int bench_hold_main(const bench_options *options);
 
 /* curl.c */
 int bench_curl_main(const bench_options *options);

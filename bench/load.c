@@ -96,6 +96,18 @@ void bench_load_free(bench_load *self)
     free(self);
 }
 
+size_t bench_load_held(const bench_load *self)
+{
+    size_t held = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        char byte;
+        held += recv(self->clients[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <
+                    0 &&
+                errno == EAGAIN;
+    }
+    return held;
+}
+
 /* From 127.0.0.2 on, ten thousand a piece: ports do not run out. */
 static int from_address(int fd, size_t index)
 {

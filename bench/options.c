@@ -64,6 +64,7 @@ static const char help[] =
     "  --all         more rows: the raw loop against every host, and the\n"
     "                hosts' one-watch-per-descriptor servers\n"
     "  --null        each baseline against itself: the machine's own noise\n"
+    "hold [HOST] holds 19,000 connections, or --conns, on each host\n"
     "fair measures 2,000 connections, then 5,000, or --conns, for --seconds\n"
     "  --check       fails where no noise of the machine explains it\n";
 
