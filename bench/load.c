@@ -159,12 +159,13 @@ static int add(bench_load *self, uint16_t port, bool speaks)
 int bench_load_connect(bench_load *self, const bench_process *server,
                        size_t count, bool speaks)
 {
+    uint64_t before = atomic_load(&server->page->accepted);
     for (size_t i = 1; i <= count && self->count < self->limit; i++) {
         if (add(self, server->port, speaks) != 0) {
             return -1;
         }
         if ((i == count || i % BURST == 0) &&
-            bench_process_settle(server, self->count) != 0) {
+            bench_process_settle(server, before + i) != 0) {
             return -1;
         }
     }
