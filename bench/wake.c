@@ -68,7 +68,7 @@ static void on_post(tenon_post_node *post, tenon_status status, void *user)
     (void)post;
     (void)status;
     if (bench_wake_answer(self)) {
-        tenon_stop(((ours *)self->user)->reactor);
+        tenon_reactor_release(((ours *)self->user)->reactor);
     }
 }
 
@@ -78,21 +78,32 @@ static void wake(bench_wake *self)
     (void)!tenon_post(o->inbox, &o->post, on_post, self);
 }
 
-static int run(double *out)
+int bench_wake_tenon(tenon_reactor *reactor, void (*run)(void *loop),
+                     void *loop, double *out)
 {
-    ours o;
+    ours o = {.reactor = reactor};
     bench_wake self = {.wake = wake, .user = &o};
-    if (tenon_reactor_new(&o.reactor, NULL) < 0) {
-        return 1;
-    }
     tenon_post_init(&o.post);
-    o.inbox = tenon_inbox_ref(tenon_reactor_inbox(o.reactor));
-    tenon_reactor_hold(o.reactor);
-    int failed = bench_wake_begin(&self) || tenon_run(o.reactor) < 0;
+    o.inbox = tenon_inbox_ref(tenon_reactor_inbox(reactor));
+    tenon_reactor_hold(reactor);
+    int failed = bench_wake_begin(&self);
+    run(loop);
     failed |= bench_wake_end(&self, out);
     tenon_inbox_unref(o.inbox);
-    tenon_reactor_unref(o.reactor);
+    tenon_reactor_unref(reactor);
     return failed;
+}
+
+static void run_native(void *reactor)
+{
+    (void)!tenon_run(reactor);
+}
+
+static int run(double *out)
+{
+    tenon_reactor *reactor;
+    return tenon_reactor_new(&reactor, NULL) < 0 ||
+           bench_wake_tenon(reactor, run_native, reactor, out);
 }
 
 static const bench_side native = {"tenon_post, native", run};

@@ -25,4 +25,10 @@ bool bench_wake_answer(bench_wake *self);
 /* Joins the thread, fills in the figure. */
 int bench_wake_end(bench_wake *self, double *out);
 
+struct tenon_reactor;
+/* Our side, whatever the reactor is parked on: `run` runs its loop until the
+ * reactor is no longer alive. Drops the caller's reference. */
+int bench_wake_tenon(struct tenon_reactor *reactor, void (*run)(void *loop),
+                     void *loop, double *out);
+
 #endif

@@ -5,7 +5,6 @@
 #include "wake.h"
 
 #if BENCH_HAVE_LIBUV && __has_include(<tenon/libuv.h>)
-#include <tenon/inbox.h>
 #include <tenon/libuv.h>
 #include <uv.h>
 
@@ -43,45 +42,20 @@ const bench_side bench_wake_libuv = {"uv_async_send", run};
 
 /* ---- ours ---- */
 
-typedef struct ours {
-    tenon_reactor *reactor;
-    tenon_inbox *inbox;
-    tenon_post_node post;
-} ours;
-
-static void on_post(tenon_post_node *post, tenon_status status, void *user)
+static void run_loop(void *loop)
 {
-    bench_wake *self = user;
-    (void)post;
-    (void)status;
-    if (bench_wake_answer(self)) {
-        tenon_reactor_release(((ours *)self->user)->reactor);
-    }
-}
-
-static void post(bench_wake *self)
-{
-    ours *o = self->user;
-    (void)!tenon_post(o->inbox, &o->post, on_post, self);
+    uv_run(loop, UV_RUN_DEFAULT);
 }
 
 static int run_ours(double *out)
 {
     uv_loop_t loop;
-    ours o;
-    bench_wake self = {.wake = post, .user = &o};
+    tenon_reactor *reactor;
     if (uv_loop_init(&loop) != 0 ||
-        tenon_libuv_attach(&loop, &o.reactor, NULL) < 0) {
+        tenon_libuv_attach(&loop, &reactor, NULL) < 0) {
         return 1;
     }
-    tenon_post_init(&o.post);
-    o.inbox = tenon_inbox_ref(tenon_reactor_inbox(o.reactor));
-    tenon_reactor_hold(o.reactor);
-    int failed = bench_wake_begin(&self);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    failed |= bench_wake_end(&self, out);
-    tenon_inbox_unref(o.inbox);
-    tenon_reactor_unref(o.reactor);
+    int failed = bench_wake_tenon(reactor, run_loop, &loop, out);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     return failed;

@@ -105,19 +105,39 @@ static tenon_status grow(tenon__heap *heap, const tenon_allocator *allocator)
                         heap->capacity ? heap->capacity * 2 : CAPACITY_MIN);
 }
 
+static bool has_room(const tenon__heap *heap)
+{
+    return heap->capacity - heap->count > heap->kept;
+}
+
+static void add(tenon__heap *heap, tenon_timer *timer)
+{
+    tenon__heap_entry entry = {timer->deadline_ns, timer};
+    sift_up(heap, heap->count++, entry);
+}
+
+tenon_status tenon__heap_keep(tenon__heap *heap,
+                              const tenon_allocator *allocator)
+{
+    tenon_status status = has_room(heap) ? TENON_OK : grow(heap, allocator);
+    heap->kept += status == TENON_OK;
+    return status;
+}
+
+void tenon__heap_add_kept(tenon__heap *heap, tenon_timer *timer)
+{
+    add(heap, timer);
+}
+
 tenon_status tenon__heap_add(tenon__heap *heap,
                              const tenon_allocator *allocator,
                              tenon_timer *timer)
 {
-    if (heap->count == heap->capacity) {
-        tenon_status status = grow(heap, allocator);
-        if (status < 0) {
-            return status;
-        }
+    tenon_status status = has_room(heap) ? TENON_OK : grow(heap, allocator);
+    if (status == TENON_OK) {
+        add(heap, timer);
     }
-    tenon__heap_entry entry = {timer->deadline_ns, timer};
-    sift_up(heap, heap->count++, entry);
-    return TENON_OK;
+    return status;
 }
 
 void tenon__heap_remove(tenon__heap *heap, const tenon_allocator *allocator,
@@ -128,7 +148,8 @@ void tenon__heap_remove(tenon__heap *heap, const tenon_allocator *allocator,
     if (at != heap->count) {
         sift(heap, at, last);
     }
-    if (heap->capacity > CAPACITY_MIN && heap->count < heap->capacity / 8) {
+    if (heap->capacity > CAPACITY_MIN &&
+        heap->count + heap->kept < heap->capacity / 8) {
         /* Without memory for less memory it stays as it is. */
         (void)set_capacity(heap, allocator, heap->capacity / 4);
     }

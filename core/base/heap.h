@@ -22,7 +22,21 @@ typedef struct tenon__heap {
     tenon__heap_entry *entries;
     uint32_t count;
     uint32_t capacity;
+    uint32_t kept; /* places that none but kept timers may take */
 } tenon__heap;
+
+/** Makes sure that one more timer can always be added, by tenon__heap_add_kept;
+ *  for those whose failure nobody could be told of in time.
+ *  Errors: TENON_NO_MEMORY, TENON_LIMIT. */
+tenon_status tenon__heap_keep(tenon__heap *heap,
+                              const tenon_allocator *allocator);
+/** Undoes it, once that timer is in the heap no more. */
+static inline void tenon__heap_unkeep(tenon__heap *heap)
+{
+    heap->kept -= heap->kept > 0; /* none is after tenon__heap_fini */
+}
+/** Adds a timer for which a place is kept. */
+void tenon__heap_add_kept(tenon__heap *heap, tenon_timer *timer);
 
 /** Adds by timer->deadline_ns and ->sequence, sets ->index.
  *  Errors: TENON_NO_MEMORY, TENON_LIMIT at 2^32 - 1. */

@@ -386,8 +386,9 @@ tenon_status tenon__poller_update(tenon_reactor *reactor, int fd);
 enum tenon__watch_flag {
     TENON__WATCH_DAEMON = 1,
     TENON__WATCH_OWNED = 2,
-    TENON__WATCH_DISARMED = 4, /* its callback is on the stack */
-    TENON__WATCH_SPUN = 8      /* hung up, and nobody did anything about it */
+    TENON__WATCH_DISARMED = 4,  /* its callback is on the stack */
+    TENON__WATCH_SPUN = 8,      /* hung up, and nobody did anything about it */
+    TENON__WATCH_EXCLUSIVE = 16 /* with all that have its user pointer */
 };
 /** Calls the watch's function with what it has pending. */
 void tenon__watch_deliver(tenon_reactor *reactor, tenon_watch *watch);
@@ -405,7 +406,9 @@ enum tenon__timer_state {
 };
 enum tenon__timer_flag {
     TENON__TIMER_DAEMON = 1,
-    TENON__TIMER_CALL = 2 /* inside a tenon__call */
+    TENON__TIMER_CALL = 2,      /* inside a tenon__call */
+    TENON__TIMER_EXCLUSIVE = 4, /* with all that have its user pointer */
+    TENON__TIMER_KEPT = 8       /* has a place in the heap: starts for sure */
 };
 /** As tenon_timer_start_at, but its trace stays what it is. */
 tenon_status tenon__timer_begin(tenon_timer *timer, int64_t deadline_ns,
@@ -414,6 +417,11 @@ tenon_status tenon__timer_begin(tenon_timer *timer, int64_t deadline_ns,
 void tenon__timer_soon(tenon_timer *timer);
 /** Puts an idle timer where its deadline belongs. */
 tenon_status tenon__timer_schedule(tenon_timer *timer, int64_t deadline_ns);
+/** Starting this timer will never lack memory; for a deadline without which
+ *  something would wait for ever. Errors: TENON_NO_MEMORY. */
+tenon_status tenon__timer_keep(tenon_timer *timer);
+/** Undoes it; the timer is stopped. */
+void tenon__timer_unkeep(tenon_timer *timer);
 /** Takes it out of wherever it is; it must not be idle. */
 void tenon__timer_unschedule(tenon_timer *timer);
 /** Gives one that is not idle another deadline. On failure it keeps its own. */

@@ -105,9 +105,16 @@ void tenon__inbox_wake(tenon_inbox *inbox)
 {
     if (atomic_exchange(&inbox->wake, 1) == 0) {
         uint64_t one = 1;
-        /* It cannot be full: it is written once between two reads. */
-        ssize_t wrote = write(inbox->event_fd, &one, sizeof one);
-        (void)wrote;
+        int error = errno; /* of what a signal's handler interrupted */
+        ssize_t wrote;
+        do {
+            wrote = write(inbox->event_fd, &one, sizeof one);
+        } while (wrote < 0 && errno == EINTR);
+        if (wrote < 0 && errno != EAGAIN) {
+            /* Whoever comes next tries again. EAGAIN: it is readable. */
+            atomic_store(&inbox->wake, 0);
+        }
+        errno = error;
     }
 }
 

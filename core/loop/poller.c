@@ -162,6 +162,10 @@ tenon_status tenon__poller_add(tenon_reactor *r, tenon_watch *watch)
         end_stale(r, fd, watch);
         events = wanted(slot);
         status = control(r, EPOLL_CTL_MOD, fd, events, token);
+        if (status < 0) { /* then nobody knows of what was just added */
+            (void)control(r, EPOLL_CTL_DEL, fd, 0, 0);
+            slot->registered = 0;
+        }
     } else if (status == -EEXIST) {
         status = control(r, EPOLL_CTL_MOD, fd, events, token);
     }
@@ -210,7 +214,11 @@ static tenon_status move_slot(tenon_reactor *r, int fd, int to)
     if (slot->registered == 0) {
         return TENON_OK;
     }
-    if (control(r, EPOLL_CTL_MOD, fd, slot->registered, token) < 0) {
+    int known = control(r, EPOLL_CTL_MOD, fd, slot->registered, token);
+    if (known < 0 && known != -ENOENT && known != -EBADF) {
+        return known; /* which says nothing about the descriptor */
+    }
+    if (known < 0) {
         slot->registered = 0;
         while (slot->first) {
             tenon__watch_end_stale(r, slot->first);
@@ -453,8 +461,9 @@ static void set_timer_fd(tenon_reactor *r, int64_t deadline_ns)
 }
 
 /* While it cannot be set the host is asked to enter us again and again, and
- * each entry waits a little. Setting it also makes a lapsed one unreadable. A deadline that went away is
- * left armed: it costs one wake-up at most, and setting it costs one call. */
+ * each entry waits a little. Setting it also makes a lapsed one unreadable. A
+ * deadline that went away is left armed: it costs one wake-up at most, and
+ * setting it costs one call. */
 void tenon__poller_sync_timer(tenon_reactor *r)
 {
     tenon__poller *p = &r->poller;

@@ -278,12 +278,22 @@ static void continue_soon(tenon_reactor *r)
     }
 }
 
+static void on_hook_timeout(tenon_timer *timer, void *user);
+
+/* Its place in the heap is kept since there are hooks. */
+static void start_hook_timer(tenon_reactor *r)
+{
+    (void)!tenon_timer_start(&r->hook_timer, r->shutdown_timeout_ns,
+                             on_hook_timeout, r);
+}
+
 static void on_hook_timeout(tenon_timer *timer, void *user)
 {
     tenon_reactor *r = user;
     tenon_shutdown *late = r->hook;
     /* The next one gets as much; so it is not waited for without end. */
-    (void)!tenon_timer_start(timer, r->shutdown_timeout_ns, on_hook_timeout, r);
+    (void)timer;
+    start_hook_timer(r);
     continue_soon(r);
     if (late) {
         late->state = HOOK_DONE;
@@ -298,6 +308,10 @@ tenon_status tenon_reactor_on_shutdown(tenon_reactor *r, tenon_shutdown *hook,
     tenon_status status = tenon__check(r);
     if (status < 0 || !hook || !fn) {
         return status < 0 ? status : TENON_INVALID;
+    }
+    status = tenon__timer_keep(&r->hook_timer); /* they have a deadline */
+    if (status < 0) {
+        return status;
     }
     *hook = (tenon_shutdown){
         .reactor = r, .fn = fn, .user = user, .state = HOOK_WAITING};
@@ -356,18 +370,14 @@ static tenon_status close_with_hooks(tenon_reactor *r)
 {
     tenon__pin(r);
     r->life = TENON__HOOKS;
-    tenon_status status = tenon_timer_start(
-        &r->hook_timer, r->shutdown_timeout_ns, on_hook_timeout, r);
-    if (status < 0) {
-        tenon__report_status(r, "shutdown", r->name, r, status);
-    }
+    start_hook_timer(r);
     r->deferred = false; /* ask the host again: it may have gone since */
     continue_soon(r);
     if (r->kind == TENON__NATIVE) {
         wait_for_hooks(r);
     }
     finish_if_possible(r); /* if that was found */
-    status = r->life == TENON__HOOKS ? TENON_PENDING : TENON_OK;
+    tenon_status status = r->life == TENON__HOOKS ? TENON_PENDING : TENON_OK;
     tenon__unpin(r);
     return status;
 }

@@ -15,6 +15,12 @@ static tenon_timer *timer_of(tenon_node *node)
     return TENON__OF(node, tenon_timer, node);
 }
 
+/* What its frames are known by. */
+static const void *identity_of(const tenon_timer *t)
+{
+    return t->flags & TENON__TIMER_EXCLUSIVE ? t->user : t;
+}
+
 /* ---- for calls and timers alike ---- */
 
 static void count_lag(tenon_reactor *r, int64_t deadline_ns)
@@ -33,7 +39,7 @@ static void fire(tenon_reactor *r, tenon_timer *t)
 {
     tenon__frame frame;
     tenon__trace_move(r, t, &frame);
-    tenon__frame_enter_named(r, &frame, t, "timer", t->name);
+    tenon__frame_enter_named(r, &frame, identity_of(t), "timer", t->name);
     t->fn(t, t->user);
     tenon__frame_leave(r, &frame);
 }
@@ -51,7 +57,7 @@ static void run_due(tenon_reactor *r, tenon_timer *t)
         tenon__call_run(r, t);
         return;
     }
-    if (r->frames && tenon__on_stack(r, t)) {
+    if (r->frames && tenon__on_stack(r, identity_of(t))) {
         defer(r, t);
         return;
     }
@@ -65,6 +71,36 @@ static void run_due(tenon_reactor *r, tenon_timer *t)
 static void run_ready(tenon_reactor *r, tenon_node *node)
 {
     run_due(r, timer_of(node));
+}
+
+static tenon_status add_to_heap(tenon_reactor *r, tenon_timer *t)
+{
+    if (t->flags & TENON__TIMER_KEPT) {
+        tenon__heap_add_kept(&r->heap, t);
+        return TENON_OK;
+    }
+    return tenon__heap_add(&r->heap, &r->allocator, t);
+}
+
+tenon_status tenon__timer_keep(tenon_timer *t)
+{
+    if (t->flags & TENON__TIMER_KEPT) {
+        return TENON_OK;
+    }
+    tenon_reactor *r = t->reactor;
+    tenon_status status = tenon__heap_keep(&r->heap, &r->allocator);
+    if (status == TENON_OK) {
+        t->flags |= TENON__TIMER_KEPT;
+    }
+    return status;
+}
+
+void tenon__timer_unkeep(tenon_timer *t)
+{
+    if (t->flags & TENON__TIMER_KEPT) {
+        t->flags &= (uint8_t)~TENON__TIMER_KEPT;
+        tenon__heap_unkeep(&t->reactor->heap);
+    }
 }
 
 static void count_alive(tenon_timer *t)
@@ -92,7 +128,7 @@ tenon_status tenon__timer_schedule(tenon_timer *t, int64_t deadline_ns)
         return TENON_OK;
     }
     t->sequence = ++r->sequence;
-    tenon_status status = tenon__heap_add(&r->heap, &r->allocator, t);
+    tenon_status status = add_to_heap(r, t);
     if (status < 0) {
         return status;
     }
@@ -161,7 +197,7 @@ void tenon__timers_rearm(tenon_reactor *r)
     tenon__list_init(&busy);
     while ((node = tenon__list_pop(&r->deferred_timers)) != NULL) {
         tenon_timer *t = timer_of(node);
-        if (tenon__on_stack(r, t)) {
+        if (tenon__on_stack(r, identity_of(t))) {
             tenon__list_push(&busy, node);
             continue;
         }
@@ -314,6 +350,16 @@ tenon_status tenon_timer_set_daemon(tenon_timer *t, bool daemon)
         (daemon ? tenon__alive_sub : tenon__alive_add)(t->reactor);
     }
     return TENON_OK;
+}
+
+void tenon_timer_set_exclusive(tenon_timer *t, bool exclusive)
+{
+    if (t->state != TENON__TIMER_IDLE ||
+        tenon__on_stack(t->reactor, identity_of(t))) {
+        return; /* what is on the stack is known by it */
+    }
+    t->flags &= (uint8_t)~TENON__TIMER_EXCLUSIVE;
+    t->flags |= exclusive ? TENON__TIMER_EXCLUSIVE : 0;
 }
 
 void tenon_timer_set_name(tenon_timer *t, const char *name)

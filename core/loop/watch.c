@@ -13,6 +13,12 @@ enum watch_state { WATCH_IDLE, WATCH_STARTED, WATCH_STALE };
 
 enum { FUTILE_MAX = 3 };
 
+/* What its frames are known by. */
+static const void *identity_of(const tenon_watch *w)
+{
+    return w->flags & TENON__WATCH_EXCLUSIVE ? w->user : w;
+}
+
 /* ---- slots ---- */
 
 static tenon__slot *slot_of(const tenon_watch *w)
@@ -219,6 +225,15 @@ tenon_status tenon_watch_set_daemon(tenon_watch *w, bool daemon)
     return TENON_OK;
 }
 
+void tenon_watch_set_exclusive(tenon_watch *w, bool exclusive)
+{
+    if (w->state != WATCH_IDLE || tenon__on_stack(w->reactor, identity_of(w))) {
+        return; /* what is on the stack is known by it */
+    }
+    w->flags &= (uint8_t)~TENON__WATCH_EXCLUSIVE;
+    w->flags |= exclusive ? TENON__WATCH_EXCLUSIVE : 0;
+}
+
 void tenon_watch_set_name(tenon_watch *w, const char *name)
 {
     w->name = name;
@@ -275,7 +290,7 @@ void tenon__watches_rearm(tenon_reactor *r)
     tenon__list_init(&busy);
     while ((node = tenon__list_pop(&r->poller.disarmed)) != NULL) {
         tenon_watch *w = TENON__OF(node, tenon_watch, active);
-        if (tenon__on_stack(r, w)) {
+        if (tenon__on_stack(r, identity_of(w))) {
             tenon__list_push(&busy, node);
             continue;
         }
@@ -305,12 +320,12 @@ static bool spins(tenon_reactor *r, tenon_watch *w)
 
 void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
 {
-    if (w->state == WATCH_STALE && !tenon__on_stack(r, w)) {
+    if (w->state == WATCH_STALE && !tenon__on_stack(r, identity_of(w))) {
         w->state = WATCH_IDLE;
     } else if (w->state == WATCH_STALE) {
         tenon__list_push(&r->poller.disarmed, &w->active);
         return;
-    } else if (r->frames && tenon__on_stack(r, w)) {
+    } else if (r->frames && tenon__on_stack(r, identity_of(w))) {
         disarm(r, w);
         return;
     } else if (spins(r, w)) {
@@ -325,7 +340,8 @@ void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
     tenon__trace_lend(r, w, &frame);
     /* What a transport runs of the user's it measures itself. */
     bool owned = w->flags & TENON__WATCH_OWNED;
-    tenon__frame_enter_named(r, &frame, w, owned ? NULL : "watch", w->name);
+    tenon__frame_enter_named(r, &frame, identity_of(w), owned ? NULL : "watch",
+                             w->name);
     w->fn(w, events, w->user);
     tenon__frame_leave(r, &frame);
 }

@@ -47,8 +47,8 @@ static tenon_status watch_all(tenon_listener *l)
 /* Reports run user code, which may close the listener. */
 static void report_once(tenon_listener *l, tenon_status status)
 {
-    if (!l->reported) {
-        l->reported = true;
+    if (l->reported != status) {
+        l->reported = status;
         tenon__report_status(l->reactor, "listener", l->options.name, l,
                              status);
     }
@@ -65,7 +65,7 @@ static void park(tenon_listener *l, tenon_status status)
     l->back_off_ns = doubled < BACK_OFF_MIN   ? BACK_OFF_MIN
                      : doubled > BACK_OFF_MAX ? BACK_OFF_MAX
                                               : doubled;
-    /* Without memory for a timer the next close of ours has to do. */
+    /* Its place in the heap is kept. */
     (void)!tenon_timer_start(&l->back_off, l->back_off_ns, on_back_off, l);
     report_once(l, status);
 }
@@ -82,7 +82,7 @@ void tenon__listener_took(tenon_listener *l, tenon_transport *t)
 {
     l->accepted++;
     l->back_off_ns = 0;
-    l->reported = false;
+    l->reported = TENON_OK;
     l->connections++;
     t->listener = tenon_listener_ref(l);
 }
@@ -211,12 +211,16 @@ void tenon__acceptor_close(tenon__acceptor *a)
     int fd = a->watch.fd;
     tenon__list_remove(&a->name);
     /* A forked child shares the file with its parent and leaves it alone. */
-    if (tenon__check_thread(reactor) != TENON_FORKED) {
-        tenon__unix_unlink(&a->address, &a->file);
-    }
+    tenon_status status = tenon__check_thread(reactor) == TENON_FORKED
+                              ? TENON_OK
+                              : tenon__unix_unlink(&a->address, &a->file);
     if (fd >= 0) {
         tenon__fd_close(reactor, &a->watch, fd);
         a->watch.fd = -1;
+    }
+    if (status < 0) { /* the file is still there */
+        tenon__report_status(reactor, "listener", a->listener->options.name,
+                             a->listener, status);
     }
 }
 

@@ -31,7 +31,7 @@ static int get_int(int fd, int level, int option)
 
 void tenon__bound_fini(tenon_reactor *reactor, tenon__bound *bound)
 {
-    tenon__unix_unlink(&bound->address, &bound->file);
+    (void)tenon__unix_unlink(&bound->address, &bound->file);
     if (bound->fd >= 0 && !bound->adopted) {
         tenon__fd_close(reactor, NULL, bound->fd);
     }

@@ -37,6 +37,7 @@ static void dispose(tenon_listener *l)
         tenon__free(&reactor->allocator, TENON__OF(node, tenon__acceptor, node),
                     sizeof(tenon__acceptor));
     }
+    tenon__timer_unkeep(&l->back_off);
     tenon__trace_forget(reactor, l);
     tenon__free(&reactor->allocator, l, sizeof *l);
 }
@@ -131,14 +132,17 @@ static void start_factory(tenon_reactor *reactor, tenon_node *node)
     tenon__frame frame;
     tenon_listener *l =
         tenon_listener_ref(TENON__OF(node, tenon_listener, start));
+    l->factory_state = TENON__FACTORY_STARTING;
     tenon__frame_enter_named(reactor, &frame, l, "factory", l->options.name);
     tenon_status status = l->factory.ops->start(l->factory.user, reactor);
     tenon__frame_leave(reactor, &frame);
+    l->factory_state = status < 0 ? TENON__FACTORY_NEW : TENON__FACTORY_STARTED;
     if (status < 0) {
         tenon__report_status(reactor, "factory", l->options.name, l, status);
         (void)tenon_listener_close(l);
-    } else {
-        l->factory_state = TENON__FACTORY_STARTED;
+    }
+    if (l->state == TENON__LISTENER_DRAINING && !tenon__linked(&l->ready)) {
+        tenon__ready_push(reactor, &l->ready); /* a nested loop closed it */
     }
     if (l->state == TENON__LISTENING) {
         tenon__listener_let_in(l);
@@ -225,7 +229,11 @@ static tenon_status listen_at(tenon_reactor *reactor, tenon_listener **out,
     l->factory = factory;
     set_up(l, reactor, &chosen);
     tenon_status status = add(l, endpoint);
+    if (status == TENON_OK) {
+        status = tenon__timer_keep(&l->back_off);
+    }
     if (status < 0) {
+        close_sockets(l);
         dispose(l);
         return status;
     }

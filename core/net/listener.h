@@ -27,7 +27,8 @@ enum tenon__listener_state {
 
 /* Of a factory with a life of its own. */
 enum tenon__factory_state {
-    TENON__FACTORY_NEW, /* its start is owed */
+    TENON__FACTORY_NEW,      /* its start is owed */
+    TENON__FACTORY_STARTING, /* is on the stack */
     TENON__FACTORY_STARTED,
     TENON__FACTORY_STOPPED
 };
@@ -64,7 +65,7 @@ struct tenon_listener {
     enum tenon__factory_state factory_state;
     bool paused;
     bool is_parked;
-    bool reported; /* in this episode */
+    tenon_status reported; /* last in this episode; TENON_OK: none */
 };
 
 /* ---- accepting (accept.c) ---- */

@@ -99,13 +99,14 @@ static ssize_t receive(tenon_transport *t, void *buffer, size_t len)
     return (ssize_t)got;
 }
 
-static void shutdown_write(tenon_transport *t)
+static tenon_status shutdown_write(tenon_transport *t)
 {
     memory *m = memory_of(t);
     if (m->peer) {
         m->peer->eof = true;
         tenon__transport_post(&m->peer->base, TENON_READ);
     }
+    return TENON_OK;
 }
 
 static tenon_status set_interest(tenon_transport *t, uint32_t interest)

@@ -51,10 +51,12 @@ static ssize_t receive(tenon_transport *t, void *buffer, size_t len)
     return note(n, TENON_READ, n->theirs.receive(n->stream, buffer, len));
 }
 
-static void shutdown_write(tenon_transport *t)
+/* A stream that cannot says so in its next call. */
+static tenon_status shutdown_write(tenon_transport *t)
 {
     native *n = native_of(t);
     n->theirs.shutdown_write(n->stream);
+    return TENON_OK;
 }
 
 static tenon_status set_interest(tenon_transport *t, uint32_t interest)

@@ -102,13 +102,21 @@ static void finish(conduit *c)
     tenon_error_unref(error);
 }
 
+/* Without memory for the deadline it is not closed, which could take for ever,
+ * but ended, and that is what on_done is told. */
 static void end_other(conduit *c, tenon_transport *other, bool failed)
 {
-    tenon_status status =
-        failed ? TENON_OK
-               : tenon_transport_close_within(other, c->options.linger_ns);
-    if (failed || status < 0) {
+    if (failed) {
         (void)tenon_transport_abort(other);
+        return;
+    }
+    tenon_status status =
+        tenon_transport_close_within(other, c->options.linger_ns);
+    if (status < 0) {
+        tenon_error *error =
+            tenon__error(c->reactor, status, "ending the pipe", NULL);
+        (void)tenon_transport_fail(other, error);
+        tenon_error_unref(error);
     }
 }
 

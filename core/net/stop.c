@@ -58,7 +58,8 @@ static void stop_factory(tenon_listener *l)
 /* The reference of the reactor goes with the last notice. */
 void tenon__listener_settle(tenon_listener *l, tenon_status status)
 {
-    bool last = l->connections == 0 || status < 0;
+    bool last = (l->connections == 0 || status < 0) &&
+                l->factory_state != TENON__FACTORY_STARTING;
     if (l->state == TENON__LISTENER_DRAINING && last) {
         l->state = TENON__LISTENER_ENDED;
         (void)tenon_timer_stop(&l->deadline);

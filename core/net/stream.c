@@ -152,9 +152,9 @@ static ssize_t send_fds(tenon_transport *t, const struct iovec *parts,
 /* Keeps those there is room for, closes the rest. */
 static void keep_fds(tenon_transport *t, const int *fds, size_t count)
 {
-    tenon__extra *extra = tenon__transport_extra(t);
+    tenon__extra *extra = tenon__transport_extra(t); /* is there already */
     for (size_t i = 0; i < count; i++) {
-        if (extra && extra->arrived < TENON_FDS_MAX) {
+        if (extra->arrived < TENON_FDS_MAX) {
             extra->fds[extra->arrived++] = fds[i];
         } else {
             tenon__fd_close(t->reactor, NULL, fds[i]);
@@ -182,6 +182,9 @@ static ssize_t receive_unix(tenon_transport *t, void *buffer, size_t len)
     if (!TENON__PROTOCOL_HAS(t, fd_received)) {
         return receive(t, buffer, len);
     }
+    if (!tenon__transport_extra(t)) {
+        return TENON_NO_MEMORY; /* rather than lose what would come */
+    }
     control ancillary;
     struct iovec part = {buffer, len};
     struct msghdr message = {.msg_iov = &part,
@@ -199,9 +202,11 @@ static ssize_t receive_unix(tenon_transport *t, void *buffer, size_t len)
     return got;
 }
 
-static void shutdown_write(tenon_transport *t)
+/* ENOTCONN: the connection is gone, as the reading will find out. */
+static tenon_status shutdown_write(tenon_transport *t)
 {
-    (void)shutdown(fd_of(t), SHUT_WR);
+    bool done = shutdown(fd_of(t), SHUT_WR) == 0 || errno == ENOTCONN;
+    return done ? TENON_OK : -errno;
 }
 
 static void on_ready(tenon_watch *watch, uint32_t events, void *user)
@@ -229,9 +234,10 @@ static tenon_status set_interest(tenon_transport *t, uint32_t interest)
 static void discard_input(const tenon_transport *t, int fd)
 {
     char scrap[SCRAP_LEN];
-    ssize_t got = t->eof_seen ? 0 : 1;
-    for (int i = 0; i < DISCARDS_MAX && got > 0; i++) {
-        got = recv(fd, scrap, sizeof scrap, MSG_DONTWAIT);
+    bool more = !t->eof_seen;
+    for (int i = 0; i < DISCARDS_MAX && more; i++) {
+        ssize_t got = recv(fd, scrap, sizeof scrap, MSG_DONTWAIT);
+        more = got > 0 || (got < 0 && errno == EINTR);
     }
 }
 
@@ -303,11 +309,19 @@ int tenon__stream_socket(const tenon_address *address)
     return fd < 0 ? -errno : fd;
 }
 
+/* Whether it is TCP. A UNIX socket answers EOPNOTSUPP, which is cheaper than
+ * asking it; any other failure says nothing. */
+static bool set_no_delay(int fd)
+{
+    return set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
+           (errno != EOPNOTSUPP &&
+            get_int(fd, SOL_SOCKET, SO_DOMAIN) != AF_UNIX);
+}
+
 tenon_transport *tenon__stream_new(tenon_reactor *reactor, int fd,
                                    tenon_factory factory)
 {
-    /* Answers EOPNOTSUPP on a UNIX socket, which is cheaper than asking. */
-    bool tcp = set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    bool tcp = set_no_delay(fd);
     tenon_transport *t =
         tenon__transport_new(reactor, tcp ? &tcp_ops : &unix_ops, factory);
     if (!t) {

@@ -99,7 +99,7 @@ struct tenon__transport_ops {
     ssize_t (*send)(tenon_transport *t, const struct iovec *parts,
                     size_t count);
     ssize_t (*receive)(tenon_transport *t, void *buffer, size_t len);
-    void (*shutdown_write)(tenon_transport *t);
+    tenon_status (*shutdown_write)(tenon_transport *t);
     /* What to report, through tenon__transport_on_event, level-triggered. */
     tenon_status (*set_interest)(tenon_transport *t, uint32_t interest);
     /* Gives everything back; `reset` tells the peer that bytes were lost. */

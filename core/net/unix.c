@@ -71,23 +71,31 @@ tenon_status tenon__unix_bind(tenon_reactor *reactor, int fd,
         return -errno;
     }
     if (lstat(path, &made) < 0) {
-        return -errno;
+        status = -errno;
+        (void)unlink(path);
+        return status;
     }
     *out = (tenon__socket_file){made.st_dev, made.st_ino, true};
     if (chmod(path, mode) < 0) {
         status = -errno;
-        tenon__unix_unlink(address, out);
+        (void)tenon__unix_unlink(address, out);
     }
     return status;
 }
 
-void tenon__unix_unlink(const tenon_address *address, tenon__socket_file *file)
+tenon_status tenon__unix_unlink(const tenon_address *address,
+                                tenon__socket_file *file)
 {
+    tenon_status status = TENON_OK;
     const char *path = address->as.local.sun_path;
-    struct stat found;
-    if (file->made && lstat(path, &found) == 0 &&
-        found.st_dev == file->device && found.st_ino == file->inode) {
-        (void)unlink(path);
+    struct stat found = {0};
+    if (file->made) {
+        status = lstat(path, &found) < 0 ? -errno : TENON_OK;
+        bool ours = found.st_dev == file->device && found.st_ino == file->inode;
+        if (status == TENON_OK && ours && unlink(path) < 0) {
+            status = -errno;
+        }
     }
     file->made = false;
+    return status == -ENOENT ? TENON_OK : status; /* somebody else did it */
 }

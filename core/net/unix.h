@@ -28,7 +28,9 @@ typedef struct tenon__socket_file {
 tenon_status tenon__unix_bind(tenon_reactor *reactor, int fd,
                               const tenon_address *address, mode_t mode,
                               tenon__socket_file *out);
-/** Removes the file, if it is still the one that was made. */
-void tenon__unix_unlink(const tenon_address *address, tenon__socket_file *file);
+/** Removes the file, if it is still the one that was made. Errors: the
+ *  system's; the file is then still there. */
+tenon_status tenon__unix_unlink(const tenon_address *address,
+                                tenon__socket_file *file);
 
 #endif

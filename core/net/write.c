@@ -82,7 +82,11 @@ void tenon__transport_drained(tenon_transport *t)
     }
     if (t->eof_asked && !t->eof_sent) {
         t->eof_sent = true;
-        t->ops->shutdown_write(t);
+        tenon_status status = t->ops->shutdown_write(t);
+        if (status < 0) {
+            tenon__transport_lose_status(t, status, "ending the writing");
+            return;
+        }
     }
     if (t->eof_sent && t->eof_seen) {
         (void)tenon_transport_close(t);

@@ -261,7 +261,8 @@ void tenon__exit_force(tenon_process *p)
         if (p->vigil) {
             leave_vigil(p);
         } else {
-            (void)poll(&over, 1, FORCE_MS);
+            while (poll(&over, 1, FORCE_MS) < 0 && errno == EINTR) {
+            }
         }
         error = look_at(p, WNOHANG, &info);
         error = error == 0 && info.si_pid == 0 ? TENON_CLOSED : error;

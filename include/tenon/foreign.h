@@ -4,7 +4,9 @@
 /*
  * For a loop that no adapter knows: watch the reactor's descriptor for
  * readability, and call tenon_turn (tenon/sys/host.h) when it is. A loop that
- * reports edges calls it until the result has no `more`.
+ * reports edges calls it until the result has no `more`. One that is run again
+ * from inside a callback asks tenon_turn_peek before it waits: what that
+ * callback's turn still has to do makes no descriptor readable.
  */
 
 #ifndef TENON_FOREIGN_H

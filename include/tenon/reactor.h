@@ -48,7 +48,8 @@ enum tenon_debug {
 };
 
 /** Told of errors that nobody else would see. Returning a negative status
- *  means the handler itself failed: the report then goes to standard error. */
+ *  means the handler itself failed: the report then goes to standard error, as
+ *  does what is reported while the handler runs. */
 typedef tenon_status tenon_error_handler_fn(tenon_reactor *reactor,
                                             const tenon_report *report,
                                             void *user);
@@ -253,7 +254,7 @@ TENON_API void tenon_reactor_report(tenon_reactor *reactor, const char *what,
 
 /** Registers a shutdown hook; `hook` is the caller's memory and must live
  *  until it ran or was removed.
- *  Errors: TENON_CLOSED, TENON_INVALID. */
+ *  Errors: TENON_CLOSED, TENON_INVALID, TENON_NO_MEMORY. */
 TENON_CHECKED TENON_API tenon_status
 tenon_reactor_on_shutdown(tenon_reactor *reactor, tenon_shutdown *hook,
                           tenon_shutdown_fn *fn, void *user);

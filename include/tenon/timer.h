@@ -103,12 +103,15 @@ TENON_API tenon_status tenon_timer_reset(tenon_timer *timer, int64_t delay_ns);
 TENON_API tenon_status tenon_timer_delay(tenon_timer *timer, int64_t extra_ns);
 /** A daemon does not keep the reactor alive. Before or after start. */
 TENON_API tenon_status tenon_timer_set_daemon(tenon_timer *timer, bool daemon);
+/** See tenon_watch_set_exclusive. */
+TENON_API void tenon_timer_set_exclusive(tenon_timer *timer, bool exclusive);
 /** For dumps and reports; kept by reference. */
 TENON_API void tenon_timer_set_name(tenon_timer *timer, const char *name);
 
-/** Starts a periodic call. Ticks are multiples of the period from the start;
- *  after a stall the missed ones are counted, never bunched; calls never
- *  overlap. Errors: as tenon_timer_start. */
+/** Starts a periodic call, in memory of any content but one that is started.
+ *  Ticks are multiples of the period from the start; after a stall the missed
+ *  ones are counted, never bunched; calls never overlap. Errors: as
+ *  tenon_timer_start. */
 TENON_CHECKED TENON_API tenon_status
 tenon_periodic_start(tenon_periodic *periodic, tenon_reactor *reactor,
                      const tenon_periodic_options *options);

@@ -88,6 +88,12 @@ TENON_API tenon_watch *tenon_watch_find(tenon_reactor *reactor, int fd,
                                         tenon_watch_fn *fn, const void *user);
 /** A daemon does not keep the reactor alive. Before or after start. */
 TENON_API tenon_status tenon_watch_set_daemon(tenon_watch *watch, bool daemon);
+/** Exclusive watches and timers that have the same user pointer are never
+ *  called while one of them is on the stack, running a loop of the host: those
+ *  that are due wait until it has returned. For a library that is not to be
+ *  entered again, whichever its descriptor. Has no effect on a watch that is
+ *  started, or on the stack. */
+TENON_API void tenon_watch_set_exclusive(tenon_watch *watch, bool exclusive);
 /** For dumps and reports; kept by reference. */
 TENON_API void tenon_watch_set_name(tenon_watch *watch, const char *name);
 

@@ -377,6 +377,9 @@ tenon_status tenon_line_send(tenon_line *line, const char *text, size_t len)
 {
     struct iovec parts[] = {{(void *)text, len},
                             {line->delimiter, line->delimiter_len}};
+    if (!line->transport) {
+        return TENON_INVALID;
+    }
     return tenon_transport_writev(line->transport, parts, 2);
 }
 

@@ -1,12 +1,10 @@
 /* Copyright the Tenon authors. */
 /* SPDX-License-Identifier: MIT */
 
-/* A watch for each descriptor, found again through the engine, and one timer.
- * While a callback runs, the pollable itself is kept in memory. */
-
-#include <tenon/pollable.h>
+/* A watch for each descriptor, found again through the engine, and a timer. */
 
 #include <string.h>
+#include <tenon/pollable.h>
 #include <tenon/timer.h>
 
 static const uint32_t BOTH = TENON_READ | TENON_WRITE;
@@ -130,6 +128,7 @@ tenon_status tenon_pollable_new(tenon_reactor *reactor,
     p->depth = 1;
     tenon_timer_init(&p->timer, reactor);
     tenon_timer_set_name(&p->timer, ops->name);
+    tenon_timer_set_exclusive(&p->timer, true);
     *out = p;
     return TENON_OK;
 }
@@ -153,6 +152,7 @@ static tenon_status add(tenon_pollable *p, int fd, uint32_t events)
         .next = p->entries, .at = &p->entries, .fd = fd, .events = events};
     tenon_watch_init(&e->watch, p->reactor, fd);
     tenon_watch_set_name(&e->watch, p->ops.name);
+    tenon_watch_set_exclusive(&e->watch, true);
     tenon_status status = tenon_watch_start(&e->watch, events, on_ready, p);
     if (status < 0) {
         tenon_block_free(e);

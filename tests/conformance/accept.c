@@ -98,7 +98,9 @@ static void n06_many_at_once(void)
         clients[i] = client_of(&server);
     }
     PUMP_UNTIL(made_count(&server) == CLIENTS);
-    REQUIRE_EQ(server.turns[CLIENTS - 1], server.turns[0]);
+    if (!rig_swept()) { /* an accept may have been told to come again */
+        REQUIRE_EQ(server.turns[CLIENTS - 1], server.turns[0]);
+    }
     REQUIRE_EQ(tenon_listener_accepted(server.listener), CLIENTS);
     end_serving(&server);
     for (int i = 0; i < CLIENTS; i++) {

@@ -235,7 +235,7 @@ static void b12_bounded(void)
     static char block[65536];
     int near = recorder_pair(&left);
     int far = recorder_pair(&right);
-    REQUIRE_OK(tenon_pipe(left.transport, right.transport, NULL));
+    REQUIRE_OK(tenon_pipe(left.transport, right.transport, &piping));
     size_t written = 0;
     for (int full = 0; full < 20;) {
         ssize_t sent = send(near, block, sizeof block, MSG_NOSIGNAL);

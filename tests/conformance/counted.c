@@ -188,17 +188,17 @@ static void h36_a_look(void)
 static void h37_blocks(void)
 {
     size_t before = rig.heap.count;
-    unsigned char *block =
-        tenon_block_new(tenon_reactor_allocator(rig.reactor), 100);
-    REQUIRE(block != NULL);
+    unsigned char *block;
+    REQUIRE_MADE(block,
+                 tenon_block_new(tenon_reactor_allocator(rig.reactor), 100));
     REQUIRE_EQ(rig.heap.count, before + 1);
     for (size_t i = 0; i < 100; i++) {
         REQUIRE_EQ(block[i], 0);
     }
     tenon_block_free(block);
     REQUIRE_EQ(rig.heap.count, before);
-    block = tenon_block_new(NULL, 1);
-    REQUIRE(block != NULL && rig.heap.count == before);
+    REQUIRE_MADE(block, tenon_block_new(NULL, 1));
+    REQUIRE_EQ(rig.heap.count, before);
     tenon_block_free(block);
     tenon_block_free(NULL);
 }

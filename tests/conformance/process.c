@@ -164,7 +164,9 @@ static void finish(child *c)
 
 static tenon_transport *in(const child *c)
 {
-    return tenon_process_pipe(c->process, STDIN_FILENO);
+    tenon_transport *pipe = tenon_process_pipe(c->process, STDIN_FILENO);
+    REQUIRE(pipe != NULL); /* not lost yet */
+    return pipe;
 }
 
 /* ---- R01: how it ends ---- */

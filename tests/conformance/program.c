@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-static const rig_group *const groups[] = {
+const rig_group *const rig_groups[] = {
     &rig_loop,    &rig_run,      &rig_time,     &rig_thread,  &rig_signal,
     &rig_watch,   &rig_stream,   &rig_write,    &rig_flow,    &rig_accept,
     &rig_host,    &rig_memory,   &rig_lifetime, &rig_future,  &rig_gather,
@@ -18,10 +18,10 @@ static const rig_group *const groups[] = {
 #ifdef TENON_WITH_LINE
     &rig_line,
 #endif
+    NULL,
 };
 
-#define GROUP_COUNT (sizeof groups / sizeof groups[0])
-#define ONLY_MAX    64
+#define ONLY_MAX 64
 
 struct order {
     const tenon_fixture *fixture;
@@ -128,10 +128,10 @@ static size_t each_case(struct order *order,
                         void (*fn)(struct order *, const rig_case *))
 {
     size_t count = 0;
-    for (size_t g = 0; g < GROUP_COUNT; g++) {
-        for (size_t i = 0; i < groups[g]->count; i++) {
-            if (wanted(order, &groups[g]->cases[i])) {
-                fn(order, &groups[g]->cases[i]);
+    for (size_t g = 0; rig_groups[g]; g++) {
+        for (size_t i = 0; i < rig_groups[g]->count; i++) {
+            if (wanted(order, &rig_groups[g]->cases[i])) {
+                fn(order, &rig_groups[g]->cases[i]);
                 count++;
             }
         }

@@ -41,6 +41,7 @@ static tenon_status on_made(void *data, tenon_transport *transport)
     enter(self, true);
     self->made++;
     self->transport = transport;
+    rig_keep(transport);
     say(self, "made");
     if (self->made_fn) {
         self->made_fn(self);
@@ -105,6 +106,7 @@ static tenon_status on_lost(void *data, tenon_transport *transport,
     REQUIRE(transport == self->transport);
     self->lost++;
     self->lost_status = tenon_error_status(error);
+    (void)harness_told(error);
     if (!self->silent) {
         note("%slost:%s", self->prefix ? self->prefix : "",
              tenon_status_name(self->lost_status));

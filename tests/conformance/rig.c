@@ -11,6 +11,7 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -72,6 +73,9 @@ static tenon_status on_error(tenon_reactor *reactor, const tenon_report *report,
 {
     (void)reactor;
     (void)user;
+    if (harness_told(report->error)) {
+        return TENON_OK; /* of a sweep: that is what reports are for */
+    }
     rig.reports++;
     rig.report_status = tenon_error_status(report->error);
     snprintf(rig.report_what, sizeof rig.report_what, "%s", report->what);
@@ -112,6 +116,9 @@ void rig_close(void)
         tenon_reactor_unref(rig.reactor);
         rig.reactor = NULL;
         rig.spin.reactor = NULL;
+    }
+    while (rig.kept_count) {
+        tenon_transport_unref(rig.kept[--rig.kept_count]);
     }
     if (rig.loop) {
         rig.fixture->loop_free(rig.loop);
@@ -164,13 +171,72 @@ static void warm_up(void)
     rig.fixture->loop_free(loop);
 }
 
+static void arm(bool armed)
+{
+    if (harness_swept) {
+        harness_swept->arm(armed);
+    }
+}
+
+/* What the rig of a sweep calls in place of callbacks that a case needs not. */
+tenon_status rig_lost(void *self, tenon_transport *transport,
+                      const tenon_error *error)
+{
+    (void)self;
+    (void)transport;
+    (void)harness_told(error);
+    return TENON_OK;
+}
+
+static void tell_connected(tenon_connector *connector,
+                           tenon_transport *transport, const tenon_error *error,
+                           void *user)
+{
+    (void)connector;
+    (void)transport;
+    (void)user;
+    (void)harness_told(error);
+}
+
+const tenon_connect_options rig_connecting = {.size = sizeof rig_connecting,
+                                              .on_connected = tell_connected};
+
+void rig_keep(tenon_transport *transport)
+{
+    size_t most = sizeof rig.kept / sizeof rig.kept[0];
+    if (harness_swept && rig.kept_count < most) {
+        rig.kept[rig.kept_count++] = tenon_transport_ref(transport);
+    }
+}
+
+const char *rig_abandon(void)
+{
+    static char why[HARNESS_TEXT_LEN];
+    /* In a callback, what it would return to is not known. */
+    if (!rig.reactor || tenon_reactor_current() ||
+        !pthread_equal(rig.thread, pthread_self()) ||
+        tenon_reactor_is_closed(rig.reactor)) {
+        return NULL;
+    }
+    rig_settle(); /* who is to be told is told in a later turn */
+    rig_close();
+    arm(false);
+    if (!harness_heap_held(&rig.heap, rig.base, why, sizeof why)) {
+        return why;
+    }
+    return harness_swept->left_open();
+}
+
 void rig_run_here(const tenon_fixture *fixture, const rig_case *one)
 {
     memset(&rig, 0, sizeof rig);
     rig.fixture = fixture;
+    rig.base = __builtin_frame_address(0);
+    rig.thread = pthread_self();
     warm_up();
     harness_heap_begin(&rig.heap);
     harness_fds_begin(&rig.fds);
+    arm(true);
     if (!(one->needs & BARE)) {
         tenon_reactor_options options = rig_options();
         rig_open(&options);
@@ -178,6 +244,7 @@ void rig_run_here(const tenon_fixture *fixture, const rig_case *one)
     one->fn();
     check_clean();
     rig_close();
+    arm(false);
     check_even();
 }
 
@@ -223,10 +290,25 @@ int64_t rig_deadline(void)
     return harness_clock_ns() + 5 * TENON_SECOND * harness_time_scale();
 }
 
+bool rig_swept(void)
+{
+    return harness_swept && harness_swept->met();
+}
+
+/* Of a sweep: what has not come soon after the failure will not. */
+static int64_t hurry(int64_t deadline_ns)
+{
+    static int64_t met_ns;
+    met_ns = met_ns ? met_ns : harness_clock_ns();
+    int64_t start_ns = deadline_ns - 5 * TENON_SECOND * harness_time_scale();
+    int64_t from_ns = start_ns > met_ns ? start_ns : met_ns;
+    return from_ns + harness_swept->patience_ns * harness_time_scale();
+}
+
 void rig_pump_step(int64_t deadline_ns, const char *file, int line,
                    const char *condition)
 {
-    if (harness_clock_ns() > deadline_ns) {
+    if (harness_clock_ns() > (rig_swept() ? hurry(deadline_ns) : deadline_ns)) {
         harness_fail(file, line, "did not come: %s (notes: %s)", condition,
                      rig.notes);
     }
@@ -253,6 +335,7 @@ void note(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(rig.notes + len, sizeof rig.notes - len, format, arguments);
     va_end(arguments);
+    (void)harness_told_text(rig.notes + len);
 }
 
 void note_call(void *word)

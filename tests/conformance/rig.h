@@ -54,6 +54,8 @@ typedef struct rig_group {
         (table), sizeof(table) / sizeof((table)[0]) \
     }
 
+/** All of the suite; ends with NULL. */
+extern const rig_group *const rig_groups[];
 extern const rig_group rig_loop, rig_run, rig_time, rig_thread, rig_signal;
 extern const rig_group rig_watch, rig_stream, rig_write, rig_flow, rig_accept;
 extern const rig_group rig_host, rig_memory, rig_lifetime, rig_serve, rig_names;
@@ -75,6 +77,10 @@ struct rig {
     char report_what[64];
     tenon_status report_status;
     char notes[4096];
+    tenon_transport *kept[64];
+    size_t kept_count;
+    pthread_t thread; /* that the case runs on */
+    const void *base; /* of its stack */
 };
 
 /** The rig of the case that runs in this process. */
@@ -86,6 +92,19 @@ extern struct rig rig;
 const char *rig_lacks(const tenon_fixture *fixture, uint32_t needs);
 /** Runs a case here, with everything around it. */
 void rig_run_here(const tenon_fixture *fixture, const rig_case *one);
+/** In a sweep, where a case stopped in the middle: closes what the rig opened;
+ *  a sentence if memory or descriptors are then lost. */
+const char *rig_abandon(void);
+/** For protocols and connectors that need no end: a sweep wants to hear of
+ *  it all the same. */
+tenon_status rig_lost(void *self, tenon_transport *transport,
+                      const tenon_error *error);
+extern const tenon_connect_options rig_connecting;
+/** Whether a sweep's failure has happened in this case. */
+bool rig_swept(void);
+/** In a sweep: the transport stays legal to call after an early end, until the
+ *  rig closes. */
+void rig_keep(tenon_transport *transport);
 /** The options every reactor of a case has: ledger, error handler. */
 tenon_reactor_options rig_options(void);
 void rig_open(const tenon_reactor_options *options);

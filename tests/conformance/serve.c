@@ -174,8 +174,9 @@ static void n01_several_addresses(void)
     REQUIRE_EQ(tenon_listener_address_count(served.listener), 3);
     int clients[] = {client_at(0), client_at(1)};
     REQUIRE_OK(tenon_connector_start(rig.reactor, NULL, "mem:third",
-                                     recorder_factory(&client), NULL));
-    PUMP_UNTIL(made() == 3);
+                                     recorder_factory(&client),
+                                     &rig_connecting));
+    PUMP_UNTIL(made() == 3 && client.made);
     REQUIRE_OK(tenon_transport_close(client.transport));
     close_fd(&clients[0]);
     close_fd(&clients[1]);
@@ -193,8 +194,8 @@ static void n18_abstract_names(void)
     REQUIRE_STATUS(tenon_listen(rig.reactor, &second, text,
                                 tenon_factory_with(build, NULL), NULL),
                    TENON_IN_USE);
-    REQUIRE_OK(tenon_connector_start(rig.reactor, NULL, text,
-                                     recorder_factory(&client), NULL));
+    REQUIRE_OK(tenon_connector_start(
+        rig.reactor, NULL, text, recorder_factory(&client), &rig_connecting));
     PUMP_UNTIL(made() == 1 && client.made);
     REQUIRE_OK(tenon_transport_write(client.transport, "x", 1));
     PUMP_UNTIL(served.peers[0].received == 1);
@@ -254,10 +255,12 @@ static void n33_a_limit_in_memory(void)
     for (int i = 0; i < 3; i++) {
         clients[i].silent = true;
         REQUIRE_OK(tenon_connector_start(rig.reactor, NULL, "mem:limited",
-                                         recorder_factory(&clients[i]), NULL));
+                                         recorder_factory(&clients[i]),
+                                         &rig_connecting));
     }
     PUMP_UNTIL(clients[2].made);
     rig_settle();
+    REQUIRE(clients[0].made && clients[1].made);
     REQUIRE_EQ(served.count, 1);
     REQUIRE_OK(tenon_transport_close(clients[0].transport));
     PUMP_UNTIL(made() == 2);
@@ -378,12 +381,26 @@ static void n03_an_unref_changes_nothing(void)
 /* ---- factories ---- */
 
 static tenon_status start_result;
+static bool close_in_start; /* from another callback, in a nested loop */
+
+static void close_listener(void *user)
+{
+    (void)user;
+    REQUIRE_OK(tenon_listener_close(served.listener));
+}
 
 static tenon_status on_start(void *user, tenon_reactor *reactor)
 {
     REQUIRE(reactor == rig.reactor && user == &served);
     REQUIRE_EQ(served.count, 0);
     note("start");
+    if (close_in_start) {
+        soon(close_listener, NULL);
+        for (int i = 0; i < 100 && !noted("closed"); i++) {
+            rig.fixture->nested(rig.loop, MS(5));
+        }
+        REQUIRE_NOTES("start closed");
+    }
     return start_result;
 }
 
@@ -428,6 +445,15 @@ static void n34_a_factory_that_cannot_start(void)
     PUMP_UNTIL(noted("closed"));
     rig_take_report(-EACCES);
     REQUIRE_NOTES("start closed");
+    finish();
+}
+
+static void n34_closed_under_its_start(void)
+{
+    close_in_start = true;
+    serve_with_life();
+    PUMP_UNTIL(noted("stop"));
+    REQUIRE_NOTES("start closed stop");
     finish();
 }
 
@@ -490,6 +516,8 @@ static const rig_case cases[] = {
      n34_a_factory_lives_with_its_listener, 0},
     {"N34b", "a factory that cannot start closes it",
      n34_a_factory_that_cannot_start, 0},
+    {"N34c", "a factory is stopped whose listener was closed under its start",
+     n34_closed_under_its_start, NEED_NESTED},
 };
 
 const rig_group rig_serve = RIG_GROUP(cases);

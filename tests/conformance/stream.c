@@ -325,7 +325,9 @@ static void p17_closed_over_input(void)
            errno == EAGAIN) {
         rig_pump_step(end_ns, __FILE__, __LINE__, "the end");
     }
-    REQUIRE_EQ(got, 0);
+    if (!rig_swept()) { /* what could not be thrown away resets */
+        REQUIRE_EQ(got, 0);
+    }
     close_fd(&fds[1]);
 }
 
@@ -339,7 +341,9 @@ static void p17_a_failing_write(void)
     int64_t end_ns = rig_deadline();
     while (!self.lost) {
         tenon_status status = tenon_transport_write(self.transport, "x", 1);
-        REQUIRE(status >= 0 || status == TENON_CLOSED);
+        if (status != TENON_CLOSED) {
+            REQUIRE_OK(status);
+        }
         rig_pump_step(end_ns, __FILE__, __LINE__, "connection_lost");
     }
     rig_settle();

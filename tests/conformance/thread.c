@@ -464,7 +464,8 @@ static tenon_status fork_once(void *self, tenon_transport *transport,
 static void x15_forked_in_a_callback(void)
 {
     static const tenon_protocol_ops ops = {.size = sizeof ops,
-                                           .data_received = fork_once};
+                                           .data_received = fork_once,
+                                           .connection_lost = rig_lost};
     tenon_transport *transport;
     int fds[2];
     int status = -1;
@@ -475,9 +476,7 @@ static void x15_forked_in_a_callback(void)
     later(MS(40), note_call, "timer", NULL);
     rig_settle();
     put(fds[1], "first");
-    while (forked < 0) {
-        rig_iterate(MS(10));
-    }
+    PUMP_UNTIL(forked >= 0);
     if (forked == 0) {
         bool dead = tenon_call_soon(rig.reactor, note_call, "") == TENON_FORKED;
         _exit(dead ? 0 : 1); /* lint: child */

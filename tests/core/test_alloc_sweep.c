@@ -343,6 +343,86 @@ START_TEST(a_reactor_without_memory)
 }
 END_TEST
 
+/* ---- deadlines that have their memory before ---- */
+
+static tenon_status never_done(tenon_reactor *r, tenon_shutdown *hook,
+                               void *user)
+{
+    (void)r;
+    (void)hook;
+    (void)user;
+    return TENON_PENDING;
+}
+
+static int late_hooks;
+
+static tenon_status on_late_hook(tenon_reactor *r, const tenon_report *report,
+                                 void *user)
+{
+    (void)r;
+    (void)user;
+    late_hooks += strcmp(report->what, "shutdown hook") == 0;
+    return TENON_OK;
+}
+
+START_TEST(R16_a_hook_has_its_deadline_without_memory)
+{
+    tenon_shutdown hook;
+    harness_heap_begin(&heap);
+    tenon_reactor_options options = {.size = sizeof options,
+                                     .allocator = &heap.allocator,
+                                     .slow_callback_ns = -1,
+                                     .on_error = on_late_hook,
+                                     .shutdown_timeout_ns =
+                                         20 * TENON_MILLISECOND};
+    ck_assert_int_eq(tenon_reactor_new(&reactor, &options), TENON_OK);
+    ck_assert_int_eq(
+        tenon_reactor_on_shutdown(reactor, &hook, never_done, NULL), TENON_OK);
+    harness_heap_fail(&heap, 1, UINT64_MAX / 2);
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_OK);
+    ck_assert_int_eq(late_hooks, 1);
+    tenon_reactor_unref(reactor);
+    char why[HARNESS_TEXT_LEN] = "";
+    ck_assert_msg(harness_heap_end(&heap, why, sizeof why), "%s", why);
+}
+END_TEST
+
+/* Nobody closes anything: the listener has to try again by itself. */
+START_TEST(R9_a_listener_recovers_from_no_memory)
+{
+    static struct side server;
+    tenon_listener *listener;
+    tenon_address bound;
+    harness_heap_begin(&heap);
+    make_reactor();
+    ck_assert_int_eq(tenon_listen(reactor, &listener, "tcp:127.0.0.1:0",
+                                  factory(&server), NULL),
+                     TENON_OK);
+    ck_assert_int_eq(tenon_listener_address(listener, &bound), TENON_OK);
+    iterate(2);
+    int fds[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    }
+    harness_heap_fail(&heap, 1, UINT64_MAX / 2);
+    ck_assert_int_eq(connect(fds[0], &bound.as.any, bound.len), 0);
+    iterate(3);
+    ck_assert_int_eq(connect(fds[1], &bound.as.any, bound.len), 0);
+    harness_heap_fail(&heap, 0, 0);
+    for (int i = 0; i < 100 && !server.transport; i++) {
+        ck_assert_int_eq(tenon_run_once(reactor, TENON_SECOND / 10), TENON_OK);
+    }
+    ck_assert_ptr_nonnull(server.transport);
+    close(fds[0]);
+    close(fds[1]);
+    tenon_listener_unref(listener);
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_OK);
+    tenon_reactor_unref(reactor);
+    char why[HARNESS_TEXT_LEN] = "";
+    ck_assert_msg(harness_heap_end(&heap, why, sizeof why), "%s", why);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("allocation sweep");
@@ -351,6 +431,8 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, every_request_fails_once, 0, count);
     tcase_add_test(tcase, a_reactor_without_memory);
+    tcase_add_test(tcase, R16_a_hook_has_its_deadline_without_memory);
+    tcase_add_test(tcase, R9_a_listener_recovers_from_no_memory);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

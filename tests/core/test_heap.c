@@ -181,6 +181,35 @@ START_TEST(no_memory_changes_nothing)
 }
 END_TEST
 
+/* However many others come and go. */
+START_TEST(a_kept_place_needs_no_memory)
+{
+    tenon_timer kept = {.deadline_ns = 1};
+    const tenon_allocator *allocator = &guard.heap.allocator;
+    for (int round = 0; round < 2; round++) {
+        ck_assert_int_eq(tenon__heap_keep(&heap, allocator), TENON_OK);
+        harness_heap_fail(&guard.heap, 1, UINT64_MAX / 2);
+        int added = 0;
+        while (added < TIMERS) {
+            timers[added].deadline_ns = 10 + added;
+            if (tenon__heap_add(&heap, allocator, &timers[added]) < 0) {
+                break;
+            }
+            added++;
+        }
+        ck_assert_int_lt(added, TIMERS);
+        tenon__heap_add_kept(&heap, &kept);
+        ck_assert_ptr_eq(tenon__heap_top(&heap), &kept);
+        harness_heap_fail(&guard.heap, 0, 0);
+        tenon__heap_remove(&heap, allocator, &kept);
+        while (added > 0) {
+            tenon__heap_remove(&heap, allocator, &timers[--added]);
+        }
+        tenon__heap_unkeep(&heap);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("heap");
@@ -192,6 +221,7 @@ int main(void)
     tcase_add_test(tcase, extreme_deadlines);
     tcase_add_test(tcase, memory_comes_back);
     tcase_add_test(tcase, no_memory_changes_nothing);
+    tcase_add_test(tcase, a_kept_place_needs_no_memory);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,74 @@ _Noreturn static void end_case(char letter, const char *text)
     exit(letter == 'F');
 }
 
+/* ---- of a sweep ---- */
+
+const harness_sweep *harness_swept;
+
+static atomic_bool told;
+static atomic_bool retried;
+static atomic_bool ending;
+
+bool harness_retry(tenon_status status)
+{
+    if (!harness_swept || status >= 0 || !harness_swept->met()) {
+        return false;
+    }
+    told = true;
+    return !atomic_exchange(&retried, true);
+}
+
+bool harness_told(const tenon_error *error)
+{
+    if (!harness_swept || !harness_swept->met()) {
+        return false;
+    }
+    for (; error; error = tenon_error_cause(error)) {
+        if (tenon_error_status(error) == harness_swept->status) {
+            told = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool harness_told_text(const char *text)
+{
+    if (!harness_swept || !harness_swept->met()) {
+        return false;
+    }
+    tenon_status status = harness_swept->status;
+    if (status < 0 && (strstr(text, tenon_status_name(status)) ||
+                       strstr(text, tenon_status_text(status)))) {
+        told = true;
+        return true;
+    }
+    return false;
+}
+
+/* A case that stopped at something it did not expect, since a call of the
+ * library's had failed. */
+_Noreturn static void end_early(const char *text)
+{
+    if (atomic_exchange(&ending, true)) {
+        /* While it was cleaned up. A callback of the case's that is told of
+         * that cannot find what it wanted. */
+        bool inside = tenon_reactor_current() != NULL;
+        end_case(inside && (told || harness_told_text(text)) ? 'S' : 'F', text);
+    }
+    const char *why = harness_swept->abandon ? harness_swept->abandon() : NULL;
+    if (why) {
+        end_case('F', why);
+    }
+    /* What the case stopped at may be the telling itself: "notes is ..." */
+    if (!told && !harness_told_text(text)) {
+        char untold[HARNESS_TEXT_LEN];
+        snprintf(untold, sizeof untold, "nobody was told: %.480s", text);
+        end_case('F', untold);
+    }
+    end_case('S', text);
+}
+
 void harness_fail(const char *file, int line, const char *format, ...)
 {
     char text[HARNESS_TEXT_LEN];
@@ -110,6 +179,9 @@ void harness_fail(const char *file, int line, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text + used, sizeof text - (size_t)used, format, arguments);
     va_end(arguments);
+    if (harness_swept && harness_swept->met()) {
+        end_early(text);
+    }
     end_case('F', text);
 }
 

@@ -65,11 +65,30 @@ int64_t harness_cpu_ns(void);
                   (int64_t)(right))
 #define REQUIRE_STR(left, right) \
     harness_equal_text(__FILE__, __LINE__, #left, left, right)
-/** Wants exactly this status. */
-#define REQUIRE_STATUS(call, status) \
-    harness_equal_status(__FILE__, __LINE__, #call, call, status)
-/** Wants success, with or without a note. */
-#define REQUIRE_OK(call) harness_success(__FILE__, __LINE__, #call, call)
+/** Wants exactly this status. In a sweep a call that was told of the failure is
+ *  made once more, hence `call` may have no other side effect. */
+#define REQUIRE_STATUS(call, status)                                    \
+    do {                                                                \
+        tenon_status wanted_ = (status);                                \
+        tenon_status got_ = (call);                                     \
+        if (got_ != wanted_ && harness_retry(got_)) {                   \
+            got_ = (call);                                              \
+        }                                                               \
+        harness_equal_status(__FILE__, __LINE__, #call, got_, wanted_); \
+    } while (0)
+/** Wants success, with or without a note; else as REQUIRE_STATUS. */
+#define REQUIRE_OK(call)                                  \
+    do {                                                  \
+        tenon_status got_ = (call);                       \
+        if (harness_retry(got_)) {                        \
+            got_ = (call);                                \
+        }                                                 \
+        harness_success(__FILE__, __LINE__, #call, got_); \
+    } while (0)
+
+/** Wants a new object in `out`; NULL is told as TENON_NO_MEMORY. */
+#define REQUIRE_MADE(out, call) \
+    REQUIRE_OK(((out) = (call)) != NULL ? TENON_OK : TENON_NO_MEMORY)
 
 void harness_equal(const char *file, int line, const char *left_text,
                    int64_t left, const char *right_text, int64_t right);
@@ -79,6 +98,42 @@ void harness_equal_status(const char *file, int line, const char *what,
                           tenon_status got, tenon_status wanted);
 void harness_success(const char *file, int line, const char *what,
                      tenon_status got);
+
+/* ---- one failure, put in by a sweep ---- */
+
+/** A case that runs while one allocation or system call of the library fails.
+ *  Calls that say so are made again; a case that cannot go on ends early, and
+ *  that is no failure if somebody was told. See docs/testing.md. */
+typedef struct harness_sweep {
+    /** Whether this request for memory, the next one, is to fail. */
+    bool (*request)(void);
+    /** The case begins and ends: outside nothing fails. */
+    void (*arm)(bool armed);
+    /** Whether the failure has happened. */
+    bool (*met)(void);
+    /** What the library has open of its own; NULL once there is nothing that
+     *  it should have given back. */
+    const char *(*left_open)(void);
+    /** What the failure is told as; TENON_OK: it has to be overcome. */
+    tenon_status status;
+    /** How long the case waits for anything once it has happened. */
+    int64_t patience_ns;
+    /** Ends what the case began, where it is; a sentence if that went wrong.
+     *  The suite's. */
+    const char *(*abandon)(void);
+} harness_sweep;
+
+/** The sweep of this process; NULL: none. */
+extern const harness_sweep *harness_swept;
+
+/** Whether a call that failed in this way is to be made again: once, after the
+ *  sweep's failure. Whoever made the call was told then. */
+bool harness_retry(tenon_status status);
+/** Notes that a report or a callback told of this error, or of one that it
+ *  caused. True if it was the sweep's. */
+bool harness_told(const tenon_error *error);
+/** The same of a text: notes, what was printed. */
+bool harness_told_text(const char *text);
 
 /* ---- the ledger of descriptors ---- */
 
@@ -124,6 +179,11 @@ void harness_heap_begin(harness_heap *heap);
 bool harness_heap_end(harness_heap *heap, char *why, size_t len);
 /** Makes `count` requests fail, beginning with the nth from now (1: next). */
 void harness_heap_fail(harness_heap *heap, uint64_t nth, uint64_t count);
+/** False, with a sentence in `why`, if blocks are out that nothing holds: no
+ *  variable on the stack from here to `base`, none of the program's, and no
+ *  block that is held itself. */
+bool harness_heap_held(const harness_heap *heap, const void *base, char *why,
+                       size_t len);
 
 /* ---- the state of a reactor ---- */
 

@@ -112,6 +112,9 @@ static bool note_back(harness_heap *heap, const void *address, size_t told)
 static bool fails(harness_heap *heap)
 {
     uint64_t request = ++heap->requests;
+    if (harness_swept && harness_swept->request()) {
+        return true;
+    }
     return heap->fail_from && request >= heap->fail_from &&
            request - heap->fail_from < heap->fail_count;
 }

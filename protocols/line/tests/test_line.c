@@ -527,6 +527,8 @@ START_TEST(sends_and_refuses)
         .size = sizeof how, .delimiter = "123456789", .delimiter_len = 9};
     ck_assert_int_eq(tenon_line_init(&s.line, &ops, &s, &how), TENON_INVALID);
     ck_assert_int_eq(tenon_line_init(&s.line, NULL, &s, NULL), TENON_INVALID);
+    ck_assert_int_eq(tenon_line_init(&s.line, &ops, &s, NULL), TENON_OK);
+    ck_assert_int_eq(tenon_line_send(&s.line, "x", 1), TENON_INVALID);
     join(&ops, NULL, 0, 0);
     ck_assert_int_eq(
         tenon_transport_set_protocol(feeder, (tenon_protocol){&rest_ops, &s}),

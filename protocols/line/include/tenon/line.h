@@ -100,7 +100,8 @@ TENON_API tenon_protocol tenon_line_protocol(tenon_line *line);
 /** NULL before connection_made. Borrowed. */
 TENON_API tenon_transport *tenon_line_transport(const tenon_line *line);
 
-/** Writes a line and its delimiter. Errors: as tenon_transport_writev. */
+/** Writes a line and its delimiter.
+ *  Errors: as tenon_transport_writev; TENON_INVALID before connection_made. */
 TENON_API tenon_status tenon_line_send(tenon_line *line, const char *text,
                                        size_t len);
 /** From now on bytes are raw, those of this chunk too. */
@@ -112,7 +113,8 @@ TENON_API tenon_status tenon_line_set_lines(tenon_line *line, size_t rest_len);
 /** The longest line from now on; 0: 64 KiB. */
 TENON_API void tenon_line_set_max_len(tenon_line *line, size_t max_len);
 /** Gives the connection, with all that has not been delivered, to another
- *  protocol. The line is the caller's memory again, once the callback in which
+ *  protocol (tenon_transport_set_protocol alone would leave that, and the
+ *  line's memory, behind). The line is the caller's memory again, once the callback in which
  *  this is called has returned.
  *  Errors: as tenon_transport_set_protocol and tenon_transport_unread. */
 TENON_CHECKED TENON_API tenon_status
