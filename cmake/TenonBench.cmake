@@ -63,7 +63,7 @@ if(sources)
   # Short forms, which fail only where no noise of the machine explains it.
   if(TENON_TESTS AND NOT TENON_SANITIZE)
     add_test(NAME bench-fair COMMAND
-      tenon-bench fair --conns 500 --seconds 3 --check)
+      tenon-bench fair --conns 2000 --seconds 3 --check)
     tenon_test_properties(bench-fair 120 bench fair)
     set_tests_properties(bench-fair PROPERTIES RUN_SERIAL ON)
     add_test(NAME bench-hold COMMAND tenon-bench hold --conns 3000)
