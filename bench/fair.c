@@ -176,8 +176,7 @@ static int run_slice(const bench_options *options, const slice *how, sum *out)
 {
     bench_process program = {0};
     bench_process server = {0};
-    bench_process *served =
-        how->program == how->server ? &program : &server;
+    bench_process *served = how->program == how->server ? &program : &server;
     bench_options half = *options;
     half.conns = half.batch = (options->conns + 1) / 2;
     bench_load *loads[2] = {bench_load_new(&half), bench_load_new(&half)};
@@ -258,7 +257,8 @@ static void fini(row *self)
 static double late_ms(const sum *s, size_t permille)
 {
     size_t i = s->ticks * permille / 1000;
-    return s->ticks == 0 ? 0 : s->late_us[i < s->ticks ? i : s->ticks - 1] / 1e3;
+    return s->ticks == 0 ? 0
+                         : s->late_us[i < s->ticks ? i : s->ticks - 1] / 1e3;
 }
 
 static double rate(const sum *s)
@@ -339,13 +339,14 @@ static void print_json(const row *r)
            "\"baseline_median_ms\":%.3f,",
            r->conns, r->screen.seconds, r->screen.ticks, r->baseline.ticks,
            late_ms(&r->screen, 990), late_ms(&r->baseline, 990),
-           late_ms(&r->quiet, 990), late_ms(&r->screen, 500), late_ms(&r->baseline, 500));
+           late_ms(&r->quiet, 990), late_ms(&r->screen, 500),
+           late_ms(&r->baseline, 500));
     printf("\"echoes_per_s\":%.0f,\"alone_per_s\":%.0f,\"throughput\":%.3f,"
            "\"throughput_by_cpu\":%.3f,"
            "\"idle_per_s\":%.0f,\"heavy_left\":%.3f,\"heavy_per_s\":%.0f}\n",
            rate(&r->screen), rate(&r->alone), throughput(r),
-           throughput_by_cpu(r), (double)r->screen.idle / r->screen.seconds, left_over(r),
-           rate(&r->heavy));
+           throughput_by_cpu(r), (double)r->screen.idle / r->screen.seconds,
+           left_over(r), rate(&r->heavy));
 }
 
 /* What no noise of a busy machine explains, not each time: a screen that starves draws a few

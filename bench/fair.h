@@ -15,12 +15,12 @@ enum {
 /* Shared between all; written by the program, but for what it is asked to do
  * and what the second client counts. */
 typedef struct bench_fair_page {
-    int64_t frame_us;      /* what drawing a frame takes; set before */
-    atomic_bool go;        /* the idle source begins, frames are drawn */
+    int64_t frame_us;        /* what drawing a frame takes; set before */
+    atomic_bool go;          /* the idle source begins, frames are drawn */
     _Atomic uint64_t echoes; /* of the second client; written by it */
     _Atomic uint64_t idle;   /* calls of the idle source */
     _Atomic uint64_t ticks;
-    _Atomic uint64_t frames_us;          /* spent in drawing */
+    _Atomic uint64_t frames_us;         /* spent in drawing */
     uint32_t late_us[BENCH_FAIR_TICKS]; /* one a tick, missed ones too */
 } bench_fair_page;
 

@@ -81,8 +81,7 @@ int bench_hold_main(const bench_options *given)
     }
     size_t held = 0;
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-        const bench_server *server =
-            bench_server_find(hosts[i], options.impl);
+        const bench_server *server = bench_server_find(hosts[i], options.impl);
         if (server == NULL || strstr(hosts[i], options.filter) == NULL) {
             continue;
         }

@@ -101,9 +101,9 @@ size_t bench_load_held(const bench_load *self)
     size_t held = 0;
     for (size_t i = 0; i < self->count; i++) {
         char byte;
-        held += recv(self->clients[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <
-                    0 &&
-                errno == EAGAIN;
+        held +=
+            recv(self->clients[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+            errno == EAGAIN;
     }
     return held;
 }

@@ -22,11 +22,10 @@ int bench_tenon_listen(tenon_reactor *reactor, int listen_fd)
 {
     tenon_listener *listener;
     tenon_listen_options options = {.size = sizeof options, .backlog = 4096};
-    tenon_status status = tenon_listen_adopt(
-        reactor, &listener, listen_fd, tenon_factory_of(&echo), &options);
+    tenon_status status = tenon_listen_adopt(reactor, &listener, listen_fd,
+                                             tenon_factory_of(&echo), &options);
     if (status < 0) {
-        fprintf(stderr, "tenon-bench: listen: %s\n",
-                tenon_status_text(status));
+        fprintf(stderr, "tenon-bench: listen: %s\n", tenon_status_text(status));
         return 1;
     }
     tenon_listener_unref(listener);

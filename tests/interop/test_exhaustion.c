@@ -228,8 +228,7 @@ static void starve(const int *old, const tenon_address *address,
     int64_t used_ns = cpu_ns() - start_cpu_ns;
     int64_t took_ns = harness_clock_ns() - start_ns;
     ck_assert_uint_eq(tenon_listener_accepted(listener), accepted);
-    ck_assert_msg(used_ns * 100 <
-                      took_ns * CPU_PERCENT * harness_time_scale(),
+    ck_assert_msg(used_ns * 100 < took_ns * CPU_PERCENT * harness_time_scale(),
                   "%s: %lld us of CPU in %lld ms", stage.fixture->name,
                   (long long)(used_ns / 1000),
                   (long long)(took_ns / TENON_MILLISECOND));

@@ -194,11 +194,10 @@ START_TEST(L21_a_thousand_watched_sockets_sleep)
         cost = sleep_for(duration_ns());
         still = slept(&cost);
     }
-    ck_assert_msg(still,
-                  "%s: %ld sleeps, %d iterations, %llu entries, %llu callbacks",
-                  stage.fixture->name, cost.sleeps, cost.iterations,
-                  (unsigned long long)cost.entries,
-                  (unsigned long long)cost.callbacks);
+    ck_assert_msg(
+        still, "%s: %ld sleeps, %d iterations, %llu entries, %llu callbacks",
+        stage.fixture->name, cost.sleeps, cost.iterations,
+        (unsigned long long)cost.entries, (unsigned long long)cost.callbacks);
     printf("%s: %ld sleeps, %llu entries\n", stage.fixture->name, cost.sleeps,
            (unsigned long long)cost.entries);
     tenon_handle_cancel(all.far);

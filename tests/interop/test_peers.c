@@ -94,9 +94,9 @@ static tenon_status source_made(void *self, tenon_transport *transport)
 {
     source *s = self;
     s->transport = tenon_transport_ref(transport);
-    return s->user_timeout_ns > 0 ? tenon_transport_set_user_timeout(
-                                        transport, s->user_timeout_ns)
-                                  : TENON_OK;
+    return s->user_timeout_ns > 0
+               ? tenon_transport_set_user_timeout(transport, s->user_timeout_ns)
+               : TENON_OK;
 }
 
 static tenon_status source_paused(void *self, tenon_transport *transport)
@@ -127,12 +127,11 @@ static tenon_status source_lost(void *self, tenon_transport *transport,
     return TENON_OK;
 }
 
-static const tenon_protocol_ops source_ops = {
-    .size = sizeof source_ops,
-    .connection_made = source_made,
-    .pause_writing = source_paused,
-    .resume_writing = source_resumed,
-    .connection_lost = source_lost};
+static const tenon_protocol_ops source_ops = {.size = sizeof source_ops,
+                                              .connection_made = source_made,
+                                              .pause_writing = source_paused,
+                                              .resume_writing = source_resumed,
+                                              .connection_lost = source_lost};
 
 static tenon_status echo_data(void *self, tenon_transport *transport,
                               const void *data, size_t len)
@@ -406,9 +405,9 @@ static void fall_silent(int fd)
 {
     struct sock_filter drop = {.code = BPF_RET | BPF_K, .k = 0};
     struct sock_fprog program = {.len = 1, .filter = &drop};
-    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
-                                sizeof program),
-                     0);
+    ck_assert_int_eq(
+        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program),
+        0);
 }
 
 START_TEST(R_a_black_hole_is_given_up)
@@ -427,8 +426,7 @@ START_TEST(R_a_black_hole_is_given_up)
         push(&s);
     }
     others_are_served();
-    int64_t end_ns =
-        start_ns + 15 * TENON_SECOND * harness_time_scale();
+    int64_t end_ns = start_ns + 15 * TENON_SECOND * harness_time_scale();
     while (!s.lost && harness_clock_ns() < end_ns) {
         host_iterate(20 * TENON_MILLISECOND);
     }
