@@ -284,10 +284,11 @@ static double throughput_by_cpu(const row *r)
            (r->alone.seconds / r->alone.server_s);
 }
 
-/* Of the time of a program whose frames are too long, what was not drawing. */
+/* Of the CPU time of a program whose frames are too long, what was not
+ * drawing. */
 static double left_over(const row *r)
 {
-    return 1 - (double)r->heavy.frames_us / 1e6 / r->heavy.seconds;
+    return 1 - (double)r->heavy.frames_us / 1e6 / r->heavy.server_s;
 }
 
 static void print_kind(const char *name, const sum *s)

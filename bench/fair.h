@@ -20,7 +20,7 @@ typedef struct bench_fair_page {
     _Atomic uint64_t echoes; /* of the second client; written by it */
     _Atomic uint64_t idle;   /* calls of the idle source */
     _Atomic uint64_t ticks;
-    _Atomic uint64_t frames_us;         /* spent in drawing */
+    _Atomic uint64_t frames_us;         /* of CPU, in drawing */
     uint32_t late_us[BENCH_FAIR_TICKS]; /* one a tick, missed ones too */
 } bench_fair_page;
 
