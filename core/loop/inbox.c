@@ -7,7 +7,8 @@
  * alone. The wake protocol: a pusher pushes, then writes if it is the one that
  * turned `wake` from 0 to 1; the reactor reads the eventfd, turns `wake` to 0,
  * and then takes the stack. Whatever was pushed before the read is seen by the
- * taking; whoever pushes after `wake` was turned writes again.
+ * taking; whoever pushes after `wake` was turned writes again. The model of
+ * it is tests/model/wake.pml.
  *
  * It also owns the page that tells a forked child: the kernel gives the child
  * a zeroed one (MADV_WIPEONFORK), so a read tells whose process this is.

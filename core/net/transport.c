@@ -3,12 +3,9 @@
 
 /*
  * The life of a transport: how it opens, what a report of its body leads to,
- * how it ends.
- *
- * Two decisions the headers leave open. A write that fails leaves the read side alone until
- * all that the kernel holds is delivered, within one reading's bounds, unless
- * reading is paused: then the loss comes first, since a protocol may wait for
- * it to resume. Two ends of file make a close.
+ * how it ends. A write that fails leaves the read side alone until all that the
+ * kernel holds is delivered, within one reading's bounds, unless reading is
+ * paused: then the loss comes first. Two ends of file make a close.
  */
 
 #include "net/transport.h"
@@ -185,9 +182,12 @@ tenon_status tenon__transport_open(tenon_transport *t)
     return status < 0 ? status : TENON_OK;
 }
 
+/* It may be lost already, by what its maker asked of it. */
 void tenon__transport_begin(tenon_transport *t)
 {
-    tenon__ready_push(t->reactor, &t->ready);
+    if (!tenon__linked(&t->ready)) {
+        tenon__ready_push(t->reactor, &t->ready);
+    }
 }
 
 /* ---- reports of the body ---- */

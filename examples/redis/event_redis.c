@@ -45,5 +45,6 @@ int main(int argc, char **argv)
     tenon_future_unref(set);
     tenon_future_unref(get);
     tenon_reactor_unref(reactor);
+    event_base_free(base);
     return result;
 }

@@ -139,11 +139,12 @@ static tenon_status try_spawn(child *c)
 {
     const char *const argv[] = {"/bin/sh", "-c", c->script, NULL};
     const char *const envp[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
-    c->options.size = sizeof c->options;
-    c->options.argv = c->options.argv ? c->options.argv : argv;
-    c->options.envp = envp;
+    tenon_process_options how = c->options;
+    how.size = sizeof how;
+    how.argv = how.argv ? how.argv : argv;
+    how.envp = envp;
     return tenon_process_spawn(
-        rig.reactor, &c->process, &c->options,
+        rig.reactor, &c->process, &how,
         (tenon_process_protocol){c->ops ? c->ops : &ops, c});
 }
 

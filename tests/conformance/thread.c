@@ -41,22 +41,31 @@ static void *post_after_a_while(void *inbox)
     return NULL;
 }
 
-static void x01_wakes_a_blocked_loop(void)
+static void wake_once(void)
 {
     pthread_t thread;
-    rig_settle();
-    tenon_reactor_hold(rig.reactor); /* as who expects a post should */
+    size_t count = note_count("post");
     start_thread(&thread, post_after_a_while, tenon_reactor_inbox(rig.reactor));
     uint64_t iterations = rig.spin.iterations;
-    while (!noted("post") && rig.spin.iterations - iterations < 8) {
+    while (note_count("post") == count &&
+           rig.spin.iterations - iterations < 8) {
         rig_iterate(TENON_SECOND * 8);
     }
     int64_t done_ns = harness_clock_ns();
     pthread_join(thread, NULL);
-    tenon_reactor_release(rig.reactor);
-    REQUIRE_NOTES("post");
+    REQUIRE_EQ(note_count("post"), count + 1);
     REQUIRE(rig.spin.iterations - iterations <= 3);
     REQUIRE(done_ns - posted_ns < TENON_SECOND * harness_time_scale());
+}
+
+/* Twice: a wake-up must leave all ready for the next one. */
+static void x01_wakes_a_blocked_loop(void)
+{
+    rig_settle();
+    tenon_reactor_hold(rig.reactor); /* as who expects a post should */
+    wake_once();
+    wake_once();
+    tenon_reactor_release(rig.reactor);
 }
 
 /* ---- order and number ---- */
@@ -362,7 +371,8 @@ static void x06_posts_from_signal_handlers(void)
     struct sigaction action = {.sa_handler = post_in_handler};
     pthread_t self = pthread_self();
     pthread_t thread;
-    signal_inbox = tenon_reactor_inbox(rig.reactor);
+    /* Of its own: a handler may still come when a case ends early. */
+    signal_inbox = tenon_inbox_ref(tenon_reactor_inbox(rig.reactor));
     for (int i = 0; i < STORM; i++) {
         tenon_post_init(&storm[i]);
     }
@@ -376,6 +386,7 @@ static void x06_posts_from_signal_handlers(void)
     }
     PUMP_UNTIL(storm_came == STORM);
     signal(SIGUSR1, SIG_DFL);
+    tenon_inbox_unref(signal_inbox);
 }
 
 /* ---- fork ---- */

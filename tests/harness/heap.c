@@ -142,6 +142,8 @@ static void *resize(harness_heap *heap, void *block, size_t old_len,
             memcpy(fresh, block, old_len < new_len ? old_len : new_len);
         }
         memset(block, STALE, old_len);
+        /* Or an optimiser leaves it out: nobody may read it any more. */
+        __asm__ volatile("" : : "r"(block) : "memory");
         free(block);
     } else if (old_len > 0) {
         trouble(heap, "an allocation claims to have had bytes", 0, old_len);
