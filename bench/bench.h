@@ -30,14 +30,20 @@
  * preempts the other, so that a batch is wholly written before the server
  * wakes and wholly answered before the client does: the same work for every
  * server, by construction. SPLIT: one CPU each; the server wakes at the first
- * bytes and races the rest of the batch, so waits_per_batch floats. */
-typedef enum bench_cpus { BENCH_SHARED, BENCH_SPLIT } bench_cpus;
+ * bytes and races the rest of the batch, so waits_per_batch floats. ANYWHERE:
+ * as the kernel likes. */
+typedef enum bench_cpus {
+    BENCH_SHARED,
+    BENCH_SPLIT,
+    BENCH_ANYWHERE
+} bench_cpus;
 
 typedef struct bench_options {
     const char *name; /* the bench: echo, pairs, redis */
     const char *host; /* native, libuv, libevent, glib */
     const char *impl; /* tenon, native, native-fd, raw */
     size_t conns;     /* connections that speak */
+    bool conns_given; /* by --conns */
     size_t idle;      /* connections that never do */
     size_t batch;     /* echoes under way at a time: the k of lock-step */
     size_t size;      /* bytes of one message */
@@ -49,6 +55,7 @@ typedef struct bench_options {
     bool all;           /* the raw loop against every host, too */
     bool null_test;     /* the baseline against itself */
     const char *filter; /* rows whose name contains it */
+    bool check;         /* fair only: fail where no noise explains it */
 } bench_options;
 
 /* Runs a server on listen_fd (bound, listening, non-blocking) for ever, or
@@ -119,15 +126,28 @@ bench_load *bench_load_new(const bench_options *options);
 int bench_load_connect(bench_load *self, const bench_process *server,
                        size_t count, bool speaks);
 int bench_load_batch(bench_load *self);
+/* For so long, every connection that speaks has one echo under way; adds those
+ * that came back. They stay under way between two such calls. */
+int bench_load_flow(bench_load *self, double seconds, uint64_t *echoes);
+/* How many connections are open still, and silent. */
+size_t bench_load_held(const bench_load *self);
 void bench_load_free(bench_load *self);
 
 /* echo.c: one measured run. */
 int bench_echo_run(const bench_server *server, const bench_options *options,
                    bench_result *out);
 int bench_echo_main(const bench_options *options);
+/* As many as this process may have; -1 if `needed` are more. */
+int bench_raise_fd_limit(size_t needed);
 
 /* pairs.c */
 int bench_pairs_main(const bench_options *options);
+
+/* fair.c */
+int bench_fair_main(const bench_options *options);
+
+/* hold.c: 0; 77 where the limit of descriptors is lower. */
+int bench_hold_main(const bench_options *options);
 
 /* curl.c */
 int bench_curl_main(const bench_options *options);

@@ -147,7 +147,7 @@ static int connect_all(bench_load *load, const bench_process *server,
     return 0;
 }
 
-static int raise_fd_limit(size_t needed)
+int bench_raise_fd_limit(size_t needed)
 {
     struct rlimit limit = {0};
     (void)getrlimit(RLIMIT_NOFILE, &limit);
@@ -167,7 +167,8 @@ int bench_echo_run(const bench_server *server, const bench_options *options,
     bench_process process = {0};
     bench_load *load = bench_load_new(options);
     int status = -1;
-    if (load != NULL && raise_fd_limit(options->conns + options->idle) == 0 &&
+    if (load != NULL &&
+        bench_raise_fd_limit(options->conns + options->idle) == 0 &&
         bench_process_start(&process, server, options) == 0 &&
         connect_all(load, &process, options, out) == 0) {
         status = window(load, &process, options, out);

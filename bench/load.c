@@ -96,6 +96,18 @@ void bench_load_free(bench_load *self)
     free(self);
 }
 
+size_t bench_load_held(const bench_load *self)
+{
+    size_t held = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        char byte;
+        held +=
+            recv(self->clients[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+            errno == EAGAIN;
+    }
+    return held;
+}
+
 /* From 127.0.0.2 on, ten thousand a piece: ports do not run out. */
 static int from_address(int fd, size_t index)
 {
@@ -147,12 +159,13 @@ static int add(bench_load *self, uint16_t port, bool speaks)
 int bench_load_connect(bench_load *self, const bench_process *server,
                        size_t count, bool speaks)
 {
+    uint64_t before = atomic_load(&server->page->accepted);
     for (size_t i = 1; i <= count && self->count < self->limit; i++) {
         if (add(self, server->port, speaks) != 0) {
             return -1;
         }
         if ((i == count || i % BURST == 0) &&
-            bench_process_settle(server, self->count) != 0) {
+            bench_process_settle(server, before + i) != 0) {
             return -1;
         }
     }
@@ -224,6 +237,51 @@ static int await(bench_load *self)
         }
     }
     return 0;
+}
+
+/* An echo that is complete makes room for the next on its connection. */
+static int go_on(bench_load *self, client *c, uint64_t *echoes)
+{
+    if (pull(self, c) != 0) {
+        return -1;
+    }
+    if (c->got == self->size) {
+        c->put = c->got = 0;
+        self->pending++;
+        ++*echoes;
+    }
+    return push(self, c);
+}
+
+static int flow(bench_load *self, uint64_t end_ns, uint64_t *echoes)
+{
+    struct epoll_event events[EVENTS];
+    if (self->pending == 0 && begin(self) != 0) {
+        return -1;
+    }
+    while (bench_now_ns() < end_ns) {
+        int n = epoll_wait(self->ep, events, EVENTS, STALL_MS);
+        if (n <= 0) {
+            errno = n == 0 ? ETIMEDOUT : errno;
+            return -1;
+        }
+        for (int i = 0; i < n; i++) {
+            if (go_on(self, events[i].data.ptr, echoes) != 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+int bench_load_flow(bench_load *self, double seconds, uint64_t *echoes)
+{
+    uint64_t end_ns = bench_now_ns() + (uint64_t)(seconds * 1e9);
+    if (flow(self, end_ns, echoes) == 0) {
+        return 0;
+    }
+    fprintf(stderr, "tenon-bench: an echo failed: %s\n", strerror(errno));
+    return -1;
 }
 
 int bench_load_batch(bench_load *self)

@@ -17,6 +17,8 @@ typedef struct bench {
 static const bench benches[] = {
     {"echo", "TCP echo under lock-step load, one server", bench_echo_main},
     {"pairs", "the same, native and tenon by turns, ratios", bench_pairs_main},
+    {"fair", "a screen and a server in one thread", bench_fair_main},
+    {"hold", "19,000 connections at once, each host", bench_hold_main},
     {"curl", "HTTP transfers, curl's own idiom and ours by turns",
      bench_curl_main},
     {"redis", "pipelines, hiredis' own adapters and ours by turns",

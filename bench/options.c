@@ -24,7 +24,8 @@ enum option_id {
     OPT_PAIRS,
     OPT_QUICK,
     OPT_ALL,
-    OPT_NULL
+    OPT_NULL,
+    OPT_CHECK
 };
 
 static const struct option table[] = {
@@ -41,6 +42,7 @@ static const struct option table[] = {
     {"quick", no_argument, NULL, OPT_QUICK},
     {"all", no_argument, NULL, OPT_ALL},
     {"null", no_argument, NULL, OPT_NULL},
+    {"check", no_argument, NULL, OPT_CHECK},
     {0},
 };
 
@@ -61,7 +63,10 @@ static const char help[] =
     "  --quick       3 pairs of 0.3 seconds\n"
     "  --all         more rows: the raw loop against every host, and the\n"
     "                hosts' one-watch-per-descriptor servers\n"
-    "  --null        each baseline against itself: the machine's own noise\n";
+    "  --null        each baseline against itself: the machine's own noise\n"
+    "hold [HOST] holds 19,000 connections, or --conns, on each host\n"
+    "fair measures 2,000 connections, then 5,000, or --conns, for --seconds\n"
+    "  --check       fails where no noise of the machine explains it\n";
 
 void bench_usage(void)
 {
@@ -123,6 +128,7 @@ static int one(bench_options *self, int id, const char *value)
         self->impl = value;
         return 0;
     case OPT_CONNS:
+        self->conns_given = true;
         return number(&self->conns, value, 1);
     case OPT_IDLE:
         return number(&self->idle, value, 0);
@@ -147,6 +153,9 @@ static int one(bench_options *self, int id, const char *value)
         return 0;
     case OPT_NULL:
         self->null_test = true;
+        return 0;
+    case OPT_CHECK:
+        self->check = true;
         return 0;
     default:
         return -1;

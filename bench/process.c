@@ -66,6 +66,9 @@ static void place(bench_cpus cpus, bool is_server)
     int allowed[2];
     cpu_set_t set;
     struct sched_param param = {0};
+    if (cpus == BENCH_ANYWHERE) {
+        return;
+    }
     allowed_cpus(allowed);
     CPU_ZERO(&set);
     CPU_SET((size_t)allowed[is_server && cpus == BENCH_SPLIT ? 0 : 1], &set);

@@ -6,7 +6,7 @@
 # bench/run.sh BUILD_DIR [redis|curl] [--quick] [--pairs N] [--all] [--json] [ROW]
 # The table of ratios, native against tenon. ROW is part of a row's name, as
 # "gio" or "k=1". The work is done by `tenon-bench pairs`, or, with that word in
-# front, `tenon-bench redis` or `curl`; this finds it.
+# front, `tenon-bench redis`, `curl`, `fair` or `hold`; this finds it.
 set -eu
 
 if [ $# -lt 1 ]; then
@@ -20,7 +20,7 @@ if [ "${1-}" = report ]; then
     exec "$(dirname -- "$0")/report.sh" "$build" "$@"
 fi
 bench=pairs
-case ${1:-} in redis | curl)
+case ${1:-} in redis | curl | fair | hold)
     bench=$1
     shift
     ;;

@@ -5,7 +5,6 @@
 #include "srv_tenon.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "bench.h"
 
@@ -19,34 +18,14 @@ static tenon_status echo_data(void *self, tenon_transport *t, const void *data,
 static const tenon_protocol_ops echo = {
     .size = sizeof echo, .name = "echo", .data_received = echo_data};
 
-/* The listening socket is not taken over but made again: its address. */
-static int address_of(int listen_fd, char *text, size_t len)
-{
-    struct sockaddr_in at;
-    socklen_t at_len = sizeof at;
-    if (getsockname(listen_fd, (struct sockaddr *)&at, &at_len) != 0 ||
-        close(listen_fd) != 0) {
-        return 1;
-    }
-    tenon_address address = {.kind = TENON_ADDRESS_TCP, .len = at_len};
-    address.as.v4 = at;
-    tenon_address_format(&address, text, len);
-    return 0;
-}
-
 int bench_tenon_listen(tenon_reactor *reactor, int listen_fd)
 {
-    char text[TENON_ADDRESS_TEXT_LEN];
     tenon_listener *listener;
     tenon_listen_options options = {.size = sizeof options, .backlog = 4096};
-    if (address_of(listen_fd, text, sizeof text) != 0) {
-        return 1;
-    }
-    tenon_status status = tenon_listen(reactor, &listener, text,
-                                       tenon_factory_of(&echo), &options);
+    tenon_status status = tenon_listen_adopt(reactor, &listener, listen_fd,
+                                             tenon_factory_of(&echo), &options);
     if (status < 0) {
-        fprintf(stderr, "tenon-bench: listen at %s: %s\n", text,
-                tenon_status_text(status));
+        fprintf(stderr, "tenon-bench: listen: %s\n", tenon_status_text(status));
         return 1;
     }
     tenon_listener_unref(listener);

@@ -8,8 +8,8 @@
 
 #include <tenon/tenon.h>
 
-/** Echoes on `reactor` at the address of `listen_fd`, which is closed. 0, or
- *  1 when it could not. */
+/** Echoes on `reactor` on `listen_fd`, which is taken over. 0, or 1 when it
+ *  could not. */
 int bench_tenon_listen(tenon_reactor *reactor, int listen_fd);
 
 #endif

@@ -506,6 +506,47 @@ START_TEST(a_busy_screen_does_not_starve_us)
 }
 END_TEST
 
+typedef struct screen {
+    tenon_reactor *reactor;
+    uint64_t entries; /* at the first frame, then at the last */
+    uint64_t first;
+    uint64_t frames;
+} screen;
+
+static gboolean draw_for_20_ms(gpointer user)
+{
+    screen *s = user;
+    int64_t end_ns = harness_clock_ns() + 20 * TENON_MILLISECOND;
+    s->entries = guest_entries(s->reactor);
+    s->first = s->frames++ == 0 ? s->entries : s->first;
+    while (harness_clock_ns() < end_ns) {
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* One budget of 2 ms beside each would be an eleventh of the time. */
+START_TEST(frames_of_20_ms_leave_us_two_budgets_each)
+{
+    int calls = 0;
+    GMainContext *context = g_main_context_new();
+    screen s = {.reactor = guest_attach(&glib, context)};
+    void *pair[] = {s.reactor, &calls};
+    GSource *redraw = g_idle_source_new();
+    g_source_set_callback(redraw, draw_for_20_ms, &s, NULL);
+    g_source_set_priority(redraw, REDRAW);
+    g_source_attach(redraw, context);
+    ck_assert_int_eq(tenon_call_soon(s.reactor, count_and_go_on, pair), 0);
+    while (s.frames < 11) {
+        g_main_context_iteration(context, TRUE);
+    }
+    ck_assert_uint_eq(s.entries - s.first, 20);
+    g_source_destroy(redraw);
+    g_source_unref(redraw);
+    tenon_reactor_unref(s.reactor);
+    g_main_context_unref(context);
+}
+END_TEST
+
 /* ---- threads ---- */
 
 typedef struct worker {
@@ -667,6 +708,7 @@ int main(void)
     tcase_add_test(tcase, closed_inside_a_nested_loop);
     tcase_add_test(tcase, redraw_goes_on_beside_2000_busy_sockets);
     tcase_add_test(tcase, a_busy_screen_does_not_starve_us);
+    tcase_add_test(tcase, frames_of_20_ms_leave_us_two_budgets_each);
     tcase_add_test(tcase, made_on_one_thread_and_run_on_another);
 #ifndef WITHOUT_GLIB_LOCKS
     tcase_add_test(tcase, attached_for_a_thread_that_sleeps);

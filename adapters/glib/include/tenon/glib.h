@@ -19,7 +19,7 @@ typedef struct tenon_glib_options {
     uint32_t size;
     /** Of the source; 0 is G_PRIORITY_DEFAULT. After a spent budget the
      *  reactor waits at G_PRIORITY_DEFAULT_IDLE (or its own, if that is
-     *  lower), for 8 ms at most. */
+     *  lower), for 8 ms at most; it has two budgets after 16 ms. */
     int priority;
     const tenon_reactor_options *reactor; /**< may be NULL */
 } tenon_glib_options;
