@@ -4,9 +4,7 @@
 /*
  * GLib underneath: a source at the attach priority that polls the engine's
  * descriptor, and one below redraw priority, which enters when the budget was
- * spent: UPPER -> LOWER, and back after its turn or 8 ms. All is stateless.
- * After twice that UPPER enters twice, for one budget in a frame of 20 ms would
- * leave us less than a tenth.
+ * spent: UPPER -> LOWER, and back after its turn or 8 ms, doubly after 16.
  */
 
 #include <tenon/glib.h>
@@ -17,8 +15,7 @@ enum { UPPER, LOWER, COUNT, DEMOTED_US = 8000 };
 typedef struct joint {
     GSource source;    /* first: GLib knows no other */
     struct host *host; /* NULL: not ours any more */
-    GPollFD entry;     /* in UPPER; a descriptor given by g_source_add_unix_fd
-                       would make the source ready whatever it answers */
+    GPollFD entry;     /* in UPPER; add_unix_fd would not ask `check` */
 } joint;
 
 typedef struct host {
@@ -215,7 +212,6 @@ static const tenon_host_ops borrowed_ops = {COMMON_OPS, .caps = CAPS};
 static const tenon_host_ops own_ops = {COMMON_OPS, .caps = CAPS | TENON_CAP_RUN,
                                        .run = run, .stop = stop};
 
-/* Takes over the reference to `context`. */
 static tenon_status attach(GMainContext *context, const tenon_host_ops *ops,
                            tenon_reactor **out,
                            const tenon_glib_options *options)
