@@ -227,8 +227,10 @@ static void n07_the_next_one_works(void)
 
 static void n08_after_a_delay(void)
 {
-    uint16_t port = serve_at("tcp:127.0.0.2:0");
-    (void)dig_hole("127.0.0.1", port);
+    char text[32];
+    uint16_t port = dig_hole("127.0.0.1", 0); /* the busier address first */
+    snprintf(text, sizeof text, "tcp:127.0.0.2:%u", port);
+    (void)serve_at(text);
     fake.answer[0] = "tcp:127.0.0.1:0";
     fake.answer[1] = "tcp:127.0.0.2:0";
     use_fake();

@@ -138,14 +138,20 @@ START_TEST(N01_v6_only_leaves_ipv4_to_others)
     char text[TENON_ADDRESS_TEXT_LEN];
     uint16_t port;
     native();
-    tenon_status status = listen_with("tcp:[::]:0", false, _i == 1, &port);
-    if (status >= 0) { /* else this machine has no IPv6 */
+    tenon_status wanted = _i == 1 ? TENON_OK : -EADDRINUSE;
+    tenon_status second = TENON_PENDING;
+    /* A free IPv6 port may be somebody's on IPv4. */
+    for (int tries = 0; tries < 20 && second != wanted; tries++) {
+        tenon_status status = listen_with("tcp:[::]:0", false, _i == 1, &port);
+        if (status < 0) { /* this machine has no IPv6 */
+            ck_assert(status == -EADDRNOTAVAIL || status == -EAFNOSUPPORT);
+            second = wanted;
+            continue;
+        }
         snprintf(text, sizeof text, "tcp:0.0.0.0:%u", port);
-        ck_assert_int_eq(listen_with(text, false, false, &port),
-                         _i == 1 ? TENON_OK : -EADDRINUSE);
-    } else {
-        ck_assert(status == -EADDRNOTAVAIL || status == -EAFNOSUPPORT);
+        second = listen_with(text, false, false, &port);
     }
+    ck_assert_int_eq(second, wanted);
     end();
 }
 END_TEST
