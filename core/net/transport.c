@@ -289,57 +289,13 @@ static void on_ready(tenon_reactor *reactor, tenon_node *node)
 
 static const tenon__object_ops object_ops;
 
-/* Whether somebody seems to have forgotten it. */
-static bool is_unclosed(const tenon__object *object)
-{
-    const tenon_transport *t = TENON__OF(object, const tenon_transport, object);
-    return object->ops == &object_ops && t->state == TENON__OPENED &&
-           !t->daemon;
-}
-
-typedef struct unclosed {
-    const tenon__object *first;
-    char text[200]; /* the names of the first few */
-    size_t len;
-} unclosed;
-
-static void add_unclosed(unclosed *all, const tenon__object *object)
-{
-    if (!is_unclosed(object)) {
-        return;
-    }
-    const tenon_transport *t = TENON__OF(object, const tenon_transport, object);
-    const char *name = tenon__transport_name(t);
-    all->first = all->first ? all->first : object;
-    size_t room = sizeof all->text - all->len;
-    int wrote = snprintf(all->text + all->len, room, "%s%s",
-                         all->len > 0 ? ", " : "", name ? name : t->ops->kind);
-    size_t more = wrote > 0 ? (size_t)wrote : 0;
-    all->len += more < room ? more : room - 1;
-}
-
-/* One report for them all. `first` has just left the list of the objects. */
-static void report_unclosed(tenon_reactor *r, const tenon__object *first)
-{
-    unclosed all = {.len = 0};
-    add_unclosed(&all, first);
-    for (tenon_node *n = r->objects.next; n != &r->objects; n = n->next) {
-        add_unclosed(&all, TENON__OF(n, const tenon__object, node));
-    }
-    if (all.len > 0) {
-        tenon_error *error = tenon__error(r, TENON_CLOSED, all.text, NULL);
-        tenon__report(r, "unclosed transports", NULL, all.first, error);
-        tenon_error_unref(error);
-    }
-}
-
 /* The engine calls this when nothing is on the stack. */
 static void end(tenon__object *object, tenon_status status)
 {
     tenon_transport *t = TENON__OF(object, tenon_transport, object);
     if (status == TENON_CLOSED && !t->reactor->unclosed_told) {
         t->reactor->unclosed_told = true;
-        report_unclosed(t->reactor, object);
+        tenon__transports_unclosed(t->reactor, object);
     }
     if (!t->made) {
         tenon__transport_discard(t);
@@ -361,6 +317,13 @@ static void dump(const tenon__object *object, FILE *file)
 }
 
 static const tenon__object_ops object_ops = {"transport", end, dump};
+
+const tenon_transport *tenon__transport_of(const tenon__object *object)
+{
+    return object->ops == &object_ops
+               ? TENON__OF(object, const tenon_transport, object)
+               : NULL;
+}
 
 tenon_transport *tenon__transport_new(tenon_reactor *reactor,
                                       const tenon__transport_ops *ops,

@@ -6,7 +6,8 @@
  * notices, the two ends) is decided here once, over a small body that knows
  * how to move bytes. Its rooms: transport.c its life, protocol.c the calls,
  * write.c the queue, loan.c what is owed for it, read.c the reading, extra.c
- * what few of them need, timeout.c their deadlines, info.c what is known.
+ * what few of them need and what is known, timeout.c their deadlines,
+ * unclosed.c the report of those that were forgotten.
  *
  *   OPEN -> CLOSING (sends what is queued) -> LOST (connection_lost is owed)
  *   OPEN -> BROKEN (a write failed: reads what is there) -> LOST -> GONE
@@ -153,6 +154,12 @@ void tenon__transport_discard(tenon_transport *t);
 /** Closes or aborts every one that came by `listener`. */
 void tenon__transports_end(tenon_reactor *reactor,
                            const struct tenon_listener *listener, bool abort);
+/** The transport that `object` is the base of; NULL for other objects. */
+const tenon_transport *tenon__transport_of(const tenon__object *object);
+/** Reports those that nobody closed (unclosed.c), once, in the reactor's end;
+ *  `first` has just left the list of its objects. */
+void tenon__transports_unclosed(tenon_reactor *reactor,
+                                const tenon__object *first);
 /** Something of `events` (TENON_READ, TENON_WRITE) is possible. */
 void tenon__transport_on_event(tenon_transport *t, uint32_t events);
 /** The same from the ready queue of the next turn. */

@@ -51,7 +51,7 @@ static void begin_timer(GApplication *application, void *user)
         0);
 }
 
-START_TEST(it_runs_while_something_is_due)
+START_TEST(H10_it_runs_while_something_is_due)
 {
     int fired = 0;
     GApplication *application = application_new(begin_timer, &fired);
@@ -61,7 +61,7 @@ START_TEST(it_runs_while_something_is_due)
 }
 END_TEST
 
-START_TEST(it_ends_with_nothing_due)
+START_TEST(H10_it_ends_with_nothing_due)
 {
     int activated = 0;
     GApplication *application = application_new(count, &activated);
@@ -124,7 +124,7 @@ static void wait_for_ever(GApplication *application, void *user)
     g_timeout_add(10, end, application);
 }
 
-START_TEST(the_end_of_the_reactor_lets_it_go)
+START_TEST(H10_the_end_of_the_reactor_lets_it_go)
 {
     GSourceFunc end = end_reactor;
     GApplication *application = application_new(wait_for_ever, &end);
@@ -188,10 +188,10 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        it_runs_while_something_is_due,
-        it_ends_with_nothing_due,
+        H10_it_runs_while_something_is_due,
+        H10_it_ends_with_nothing_due,
         it_takes_over_without_a_gap,
-        the_end_of_the_reactor_lets_it_go,
+        H10_the_end_of_the_reactor_lets_it_go,
         a_host_that_is_gone_lets_it_go,
         the_application_may_end_first,
         refused,
