@@ -60,6 +60,9 @@ tenon_status tenon__future_cancel(tenon_future *f, tenon_error *error)
     if (!tenon__future_pending(f)) {
         return TENON_OK;
     }
+    if (f->kind->cancel) {
+        return f->kind->cancel(f, error);
+    }
     if (!may_cancel(f, false)) {
         return TENON_PENDING;
     }
@@ -77,6 +80,9 @@ tenon_status tenon__future_cancel(tenon_future *f, tenon_error *error)
 void tenon__future_cancel_now(tenon_future *f, tenon_error *error)
 {
     (void)call_canceller(f);
+    if (f->kind->drop) {
+        f->kind->drop(f);
+    }
     if (tenon__future_pending(f)) {
         finish(f, error);
     }

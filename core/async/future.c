@@ -16,7 +16,7 @@
  * reactor's list: these are the ones that its end concerns.
  */
 
-#include "async/future.h"
+#include "async/task.h"
 #include "loop/trace.h"
 
 tenon_status tenon__future_check(const tenon_future *f)
@@ -252,5 +252,12 @@ static void dump_all(const tenon_reactor *r, FILE *file)
     }
 }
 
-const tenon__async_ops tenon__async = {tenon__waiter_run, end_pending,
-                                       end_unseen, dump_all};
+static void end(tenon_reactor *r, tenon_status status)
+{
+    tenon__tasks_end(r);
+    end_pending(r, status);
+}
+
+const tenon__async_ops tenon__async = {
+    tenon__waiter_run, end, end_unseen, dump_all, tenon__tasks_free,
+};

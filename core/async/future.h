@@ -23,6 +23,10 @@ typedef struct tenon__future_kind {
     bool (*may_cancel)(tenon_future *future, bool now);
     /* It was cancelled: cancel what it waits for. May be NULL. */
     void (*pass_on)(tenon_future *future);
+    /* Cancels a pending one in a way of its own. May be NULL. */
+    tenon_status (*cancel)(tenon_future *future, tenon_error *reason);
+    /* The last reference goes while it is pending. May be NULL. */
+    void (*drop)(tenon_future *future);
 } tenon__future_kind;
 
 enum tenon__future_flag {

@@ -125,7 +125,7 @@ struct tenon_inbox {
     tenon_allocator allocator;
 };
 
-/* What core/async adds to a reactor, once that has a future. */
+/* What core/async adds to a reactor, once that has a future or a task. */
 typedef struct tenon__async_ops {
     /* A waiter of a future that is done: the `run` of its node. It is called
      * exactly once, at the end of the reactor at the latest. */
@@ -135,6 +135,8 @@ typedef struct tenon__async_ops {
     /* Who waited was told: report the failures that nobody looked at. */
     void (*end_unseen)(tenon_reactor *reactor);
     void (*dump)(const tenon_reactor *reactor, FILE *file);
+    /* The reactor's memory goes. */
+    void (*free)(tenon_reactor *reactor);
 } tenon__async_ops;
 
 struct tenon_reactor {
@@ -212,6 +214,7 @@ struct tenon_reactor {
     tenon_node memory_listeners; /* for core/net */
     void *names;                 /* for core/net: who resolves names */
     const tenon__async_ops *async;
+    struct tenon__tasks *tasks; /* of core/async, once there is one */
     tenon_node futures;    /* pending, or failed and not seen */
     tenon_node cancelling; /* cancelled, and to be passed on */
     bool passing_on;

@@ -6,6 +6,8 @@
  * process. Every public entry asks here first.
  */
 
+#include <tenon/task.h>
+
 #include "loop/engine.h"
 
 _Thread_local tenon_reactor *tenon__current
@@ -43,7 +45,7 @@ tenon_status tenon_reactor_rebind(tenon_reactor *r)
     if (tenon__forked(r)) {
         return TENON_FORKED;
     }
-    if (r->depth > 0 || r->run_active) {
+    if (r->depth > 0 || r->run_active || tenon_task_count(r) > 0) {
         return TENON_BUSY;
     }
     atomic_store_explicit(&r->owner, tenon__this_thread(),

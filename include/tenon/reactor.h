@@ -161,7 +161,8 @@ TENON_API bool tenon_reactor_is_closed(const tenon_reactor *reactor);
 
 /** Hands the reactor to the calling thread.
  *  Thread: the new owner; the old one must be done with it.
- *  Errors: TENON_BUSY while a turn is on a stack. */
+ *  Errors: TENON_BUSY while a turn is on a stack, or a task has not ended: what
+ *  that has on its own stack may belong to its thread. */
 TENON_CHECKED TENON_API tenon_status
 tenon_reactor_rebind(tenon_reactor *reactor);
 
