@@ -1,0 +1,56 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The switch by swapcontext: two system calls each, for processors that we
+ * have no code for, and to compare ours with. A suspended context is a
+ * ucontext_t on its own stack.
+ */
+
+#include "async/context.h"
+
+#ifdef TENON_CONTEXT_UCONTEXT
+
+#include <stdint.h>
+#include <ucontext.h>
+
+typedef struct start {
+    ucontext_t context;
+    void (*entry)(void *);
+    void *arg;
+} start;
+
+const char tenon__context_parked[1] = {0};
+
+void tenon__context_jump(void **save, void *to)
+{
+    ucontext_t here;
+    *save = &here;
+    (void)swapcontext(&here, to);
+    *save = NULL;
+}
+
+/* makecontext knows arguments of type int alone. */
+static void begin(unsigned high, unsigned low)
+{
+    const start *self = (const start *)((uintptr_t)high << 16 << 16 | low);
+    self->entry(self->arg);
+}
+
+void *tenon__context_lay(void *base, void *top, void (*entry)(void *),
+                         void *arg)
+{
+    uintptr_t place = ((uintptr_t)top - sizeof(start)) / 64 * 64;
+    start *self = (start *)place;
+    (void)getcontext(&self->context);
+    self->entry = entry;
+    self->arg = arg;
+    self->context.uc_link = NULL;
+    self->context.uc_stack.ss_sp = base;
+    self->context.uc_stack.ss_size = place - (uintptr_t)base;
+    makecontext(&self->context, (void (*)(void))begin, 2,
+                (unsigned)(place >> 16 >> 16), (unsigned)place);
+    return &self->context;
+}
+
+#endif
