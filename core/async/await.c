@@ -79,9 +79,10 @@ static tenon_status refuse_future(tenon_task *t, const tenon_future *f)
         return tenon_raise(TENON_INVALID, f ? "a task waits for itself"
                                             : "there is no future");
     }
-    snprintf(text, sizeof text,
-             "the future is one of reactor \"%.40s\", the task one of \"%.40s\"",
-             f->reactor->name, r->name);
+    snprintf(
+        text, sizeof text,
+        "the future is one of reactor \"%.40s\", the task one of \"%.40s\"",
+        f->reactor->name, r->name);
     return tenon_raise(TENON_INVALID, text);
 }
 
@@ -95,7 +96,7 @@ static tenon_status await_pending(tenon_task *t, tenon_future *f,
     }
     fw.wait.object = f;
     tenon__waiter_add(&fw.waiter, f, on_done, t);
-    status = tenon__wait(&fw.wait);
+    status = tenon__task_wait(&fw.wait);
     (void)tenon_waiter_remove(&fw.waiter);
     return status;
 }
@@ -112,7 +113,7 @@ tenon_status tenon_await_at(tenon_future *f, const char *site)
     if (tenon__future_pending(f)) {
         return await_pending(t, f, site);
     }
-    tenon_status status = tenon__wait_free(t, site);
+    tenon_status status = tenon__task_wait_free(t, site);
     return status < 0 ? status : look(t, f);
 }
 
@@ -178,7 +179,7 @@ static tenon_status sleep_for(int64_t delay_ns, const char *site)
         return status;
     }
     sw.wait.object = &sw.timer;
-    status = tenon__wait(&sw.wait);
+    status = tenon__task_wait(&sw.wait);
     (void)tenon_timer_stop(&sw.timer);
     return status;
 }
@@ -214,7 +215,7 @@ tenon_status tenon_yield_at(const char *site)
 {
     tenon__wait w;
     tenon_status status = tenon__wait_begin(&w, &for_turn, site);
-    return status < 0 ? status : tenon__wait_turn(&w);
+    return status < 0 ? status : tenon__task_wait_turn(&w);
 }
 
 tenon_status tenon_checkpoint(void)

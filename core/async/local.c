@@ -22,6 +22,40 @@ void tenon__local_unref(tenon_reactor *r, tenon__local *list)
     }
 }
 
+/* Where the key is set for this task alone, so that the value can be changed
+ * in place: loops that set one do not make the list grow. */
+static tenon__local *own(const tenon_task *t, const tenon_local_key *key)
+{
+    for (tenon__local *l = t->locals; l && l->refs == 1; l = l->next) {
+        if (l->key == key) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+static void replace(tenon__local *l, void *value, tenon_free_fn *free_value)
+{
+    void *old = l->value;
+    tenon_free_fn *free_old = l->free_value;
+    l->value = value;
+    l->free_value = free_value;
+    if (free_old) {
+        free_old(old);
+    }
+}
+
+static tenon_status add(tenon_task *t, const tenon__local *local)
+{
+    tenon__local *l = tenon__alloc(&t->future.reactor->allocator, sizeof *l);
+    if (!l) {
+        return TENON_NO_MEMORY;
+    }
+    *l = *local;
+    t->locals = l;
+    return TENON_OK;
+}
+
 tenon_status tenon_local_set(const tenon_local_key *key, void *value,
                              tenon_free_fn *free_value)
 {
@@ -29,18 +63,17 @@ tenon_status tenon_local_set(const tenon_local_key *key, void *value,
     if (!t || !key) {
         return TENON_INVALID;
     }
-    tenon__local *local =
-        tenon__alloc(&t->future.reactor->allocator, sizeof *local);
-    if (!local) {
-        return TENON_NO_MEMORY;
+    tenon__local *mine = own(t, key);
+    if (mine) {
+        replace(mine, value, free_value);
+        return TENON_OK;
     }
-    *local = (tenon__local){.next = t->locals,
-                            .key = key,
-                            .value = value,
-                            .free_value = free_value,
-                            .refs = 1};
-    t->locals = local;
-    return TENON_OK;
+    const tenon__local local = {.next = t->locals,
+                                .key = key,
+                                .value = value,
+                                .free_value = free_value,
+                                .refs = 1};
+    return add(t, &local);
 }
 
 void *tenon_local_get(const tenon_local_key *key)

@@ -27,7 +27,7 @@ static tenon_error *error_at(tenon_task *t, tenon_status status,
         .status = status,
         .system_code = system ? -status : 0,
         .line = line,
-        .domain = cause ? tenon_error_domain(cause)
+        .domain = cause    ? tenon_error_domain(cause)
                   : system ? "system"
                            : "tenon",
         .file = file,
@@ -68,8 +68,8 @@ tenon_status tenon_pass_at(tenon_status status, const char *file, int line)
     }
     tenon_error *cause =
         tenon_error_status(t->error) == status ? t->error : NULL;
-    tenon_error *error = error_at(t, status, cause ? "passed on" : NULL, file,
-                                  line, cause);
+    tenon_error *error =
+        error_at(t, status, cause ? "passed on" : NULL, file, line, cause);
     tenon__task_set_error(t, error);
     return status;
 }

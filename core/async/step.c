@@ -231,13 +231,13 @@ static tenon_status suspend(tenon__wait *w)
     return is_due(t) ? deliver(t) : t->woken;
 }
 
-tenon_status tenon__wait(tenon__wait *w)
+tenon_status tenon__task_wait(tenon__wait *w)
 {
     w->task->state = TENON__TASK_WAITING;
     return suspend(w);
 }
 
-tenon_status tenon__wait_turn(tenon__wait *w)
+tenon_status tenon__task_wait_turn(tenon__wait *w)
 {
     w->task->state = TENON__TASK_WAITING;
     (void)tenon__task_wake(w->task, TENON_OK);

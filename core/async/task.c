@@ -82,8 +82,7 @@ tenon_status tenon_task_new_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
         return status < 0 ? status : TENON_INVALID;
     }
     status = tenon__tasks_need(r);
-    tenon_task *t =
-        status < 0 ? NULL : tenon__alloc(&r->allocator, sizeof *t);
+    tenon_task *t = status < 0 ? NULL : tenon__alloc(&r->allocator, sizeof *t);
     if (!t) {
         return TENON_NO_MEMORY;
     }
@@ -102,11 +101,12 @@ tenon_status tenon_task_new_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
 
 static void start(tenon_task *t, bool eager)
 {
-    struct tenon__tasks *tasks = t->future.reactor->tasks;
+    tenon_reactor *r = t->future.reactor;
+    struct tenon__tasks *tasks = r->tasks;
     tenon_task_ref(t);
     tenon__list_push(&tasks->all, &t->node);
     t->serial = ++tasks->started;
-    tasks->count++;
+    r->task_count++;
     t->state = TENON__TASK_READY;
     if (tasks->on_spawn) {
         tasks->on_spawn(t, tasks->on_spawn_user);
@@ -117,7 +117,7 @@ static void start(tenon_task *t, bool eager)
     if (eager) {
         tenon__task_run_eagerly(t);
     } else {
-        tenon__ready_push(t->future.reactor, &t->step);
+        tenon__ready_push(r, &t->step);
     }
 }
 
@@ -238,13 +238,13 @@ void tenon__task_finish(tenon_task *t)
     }
     t->stack = (tenon__stack){0};
     tenon__list_remove(&t->node);
-    tasks->count--;
+    r->task_count--;
     tenon__task_conclude(t);
     free_value(t);
     free_user(t);
     tenon__local_unref(r, t->locals);
     t->locals = NULL;
-    if (tasks->count == 0 && r->life == TENON__HOOKS) {
+    if (r->task_count == 0 && r->life == TENON__HOOKS) {
         tenon_shutdown_done(&tasks->hook);
     }
     tenon_task_unref(t);

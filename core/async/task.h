@@ -15,7 +15,7 @@
  *
  *     status = tenon__wait_begin(&w, &kind, site);   may it, and as whom?
  *     ... link what will call tenon__task_wake(w.task, ...)
- *     status = tenon__wait(&w);                      others run
+ *     status = tenon__task_wait(&w);                      others run
  *     ... unlink whatever is still linked
  */
 
@@ -64,9 +64,9 @@ typedef struct tenon__local {
 enum { TENON__TASK_NAME = 32, TENON__TASK_CREDIT = 128 };
 
 struct tenon_task {
-    tenon_future future;  /* first: it is the block */
-    tenon_node node;      /* among those that have not ended */
-    tenon_node step;      /* while it is ready */
+    tenon_future future; /* first: it is the block */
+    tenon_node node;     /* among those that have not ended */
+    tenon_node step;     /* while it is ready */
     tenon__context context;
     tenon__context *back; /* who resumed it, while it runs */
     tenon__frame *frame;  /* of that */
@@ -92,10 +92,10 @@ struct tenon_task {
     uint32_t cancels; /* requests, less those taken back */
     uint32_t masks;
     uint32_t atomics;
-    uint32_t refused;   /* waits since the reactor ended */
-    bool must_cancel;   /* the next wait fails */
-    bool returns_int;   /* `number` is the value */
-    bool abandoned;     /* it would not end with its reactor */
+    uint32_t refused; /* waits since the reactor ended */
+    bool must_cancel; /* the next wait fails */
+    bool returns_int; /* `number` is the value */
+    bool abandoned;   /* it would not end with its reactor */
     char name[TENON__TASK_NAME];
 };
 
@@ -107,7 +107,6 @@ struct tenon__tasks {
     tenon_node stalled;  /* ready, but one is on the stack */
     tenon__stacks stacks;
     tenon_shutdown hook;
-    size_t count;
     uint64_t started;
     uint64_t passes; /* of cancelling */
     tenon_spawn_fn *on_spawn;
@@ -151,12 +150,13 @@ tenon_status tenon__wait_begin(tenon__wait *wait, const tenon__wait_kind *kind,
                                const char *site);
 /** Waits until tenon__task_wake, and returns what that said, or that the task
  *  was cancelled since. */
-tenon_status tenon__wait(tenon__wait *wait);
+tenon_status tenon__task_wait(tenon__wait *wait);
 /** The same for one that is ready already: others run once before it does. */
-tenon_status tenon__wait_turn(tenon__wait *wait);
+tenon_status tenon__task_wait_turn(tenon__wait *wait);
 /** For waits that need not be: TENON_OK while the task has credit for them,
  *  else as a yield. */
-static inline tenon_status tenon__wait_free(tenon_task *task, const char *site)
+static inline tenon_status tenon__task_wait_free(tenon_task *task,
+                                                 const char *site)
 {
     if (task->must_cancel || task->credit == 0) {
         return tenon_yield_at(site);

@@ -16,10 +16,9 @@
 static void remember_reason(tenon_task *t, tenon_error *reason)
 {
     tenon_error_unref(t->reason);
-    t->reason = reason
-                    ? tenon_error_ref(reason)
-                    : tenon__error(t->future.reactor, TENON_CANCELLED, NULL,
-                                   NULL);
+    t->reason =
+        reason ? tenon_error_ref(reason)
+               : tenon__error(t->future.reactor, TENON_CANCELLED, NULL, NULL);
 }
 
 static tenon_status cancel_unbegun(tenon_task *t)

@@ -24,7 +24,7 @@ static tenon_status on_shutdown(tenon_reactor *r, tenon_shutdown *hook,
     (void)hook;
     tasks->hooked = false;
     (void)tenon_task_foreach(r, cancel_one, NULL);
-    return tasks->count > 0 ? TENON_PENDING : TENON_OK;
+    return r->task_count > 0 ? TENON_PENDING : TENON_OK;
 }
 
 static tenon_status make_tasks(tenon_reactor *r)
@@ -36,7 +36,7 @@ static tenon_status make_tasks(tenon_reactor *r)
     tasks->reactor = r;
     tenon__list_init(&tasks->all);
     tenon__list_init(&tasks->stalled);
-    tenon__stacks_init(&tasks->stacks, r);
+    tenon__stacks_init(&tasks->stacks, &r->allocator);
     r->tasks = tasks;
     r->async = &tenon__async;
     return TENON_OK;
@@ -86,7 +86,7 @@ tenon_status tenon_reactor_set_spawn_hook(tenon_reactor *r, tenon_spawn_fn *fn,
 
 size_t tenon_task_count(const tenon_reactor *r)
 {
-    return r && r->tasks ? r->tasks->count : 0;
+    return r ? r->task_count : 0;
 }
 
 /* ---- walking ---- */

@@ -215,6 +215,7 @@ struct tenon_reactor {
     void *names;                 /* for core/net: who resolves names */
     const tenon__async_ops *async;
     struct tenon__tasks *tasks; /* of core/async, once there is one */
+    size_t task_count;          /* started, and not ended */
     tenon_node futures;    /* pending, or failed and not seen */
     tenon_node cancelling; /* cancelled, and to be passed on */
     bool passing_on;

@@ -6,8 +6,6 @@
  * process. Every public entry asks here first.
  */
 
-#include <tenon/task.h>
-
 #include "loop/engine.h"
 
 _Thread_local tenon_reactor *tenon__current
@@ -45,7 +43,7 @@ tenon_status tenon_reactor_rebind(tenon_reactor *r)
     if (tenon__forked(r)) {
         return TENON_FORKED;
     }
-    if (r->depth > 0 || r->run_active || tenon_task_count(r) > 0) {
+    if (r->depth > 0 || r->run_active || r->task_count > 0) {
         return TENON_BUSY;
     }
     atomic_store_explicit(&r->owner, tenon__this_thread(),

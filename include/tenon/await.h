@@ -70,8 +70,8 @@ TENON_CHECKED TENON_API tenon_status tenon_sleep_at(int64_t delay_ns,
 #define tenon_sleep_until(deadline_ns) \
     tenon_sleep_until_at((deadline_ns), TENON_SITE)
 /** The same; see tenon_await_at. */
-TENON_CHECKED TENON_API tenon_status
-tenon_sleep_until_at(int64_t deadline_ns, const char *site);
+TENON_CHECKED TENON_API tenon_status tenon_sleep_until_at(int64_t deadline_ns,
+                                                          const char *site);
 
 /** Lets everything else that is ready run once.
  *  Source: asyncio sleep(0). */
@@ -107,8 +107,9 @@ TENON_API tenon_status tenon_on_host_stack(tenon_call_fn *fn, void *user);
  *  Ownership: taken, on success only.
  *  Errors: TENON_INVALID outside of a task; TENON_NO_MEMORY.
  *  Source: PEP 567. */
-TENON_CHECKED TENON_API tenon_status tenon_local_set(
-    const tenon_local_key *key, void *value, tenon_free_fn *free_value);
+TENON_CHECKED TENON_API tenon_status tenon_local_set(const tenon_local_key *key,
+                                                     void *value,
+                                                     tenon_free_fn *free_value);
 /** What it was set to, or NULL. */
 TENON_API void *tenon_local_get(const tenon_local_key *key);
 

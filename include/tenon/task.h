@@ -73,20 +73,18 @@ TENON_BEGIN
 #define tenon_spawn(reactor, fn, user, options, out) \
     tenon_spawn_at((reactor), (fn), (user), (options), (out), TENON_SITE)
 /** The same, told to be made at `site`; see tenon_future_new_at. */
-TENON_CHECKED TENON_API tenon_status
-tenon_spawn_at(tenon_reactor *reactor, tenon_task_fn *fn, void *user,
-               const tenon_task_options *options, tenon_task **out,
-               const char *site);
+TENON_CHECKED TENON_API tenon_status tenon_spawn_at(
+    tenon_reactor *reactor, tenon_task_fn *fn, void *user,
+    const tenon_task_options *options, tenon_task **out, const char *site);
 /** Makes a task that is not started. When its last reference goes before it
  *  is, that is reported as "task never started".
  *  Ownership, errors: as tenon_spawn. */
 #define tenon_task_new(reactor, fn, user, options, out) \
     tenon_task_new_at((reactor), (fn), (user), (options), (out), TENON_SITE)
 /** The same, told to be made at `site`. */
-TENON_CHECKED TENON_API tenon_status
-tenon_task_new_at(tenon_reactor *reactor, tenon_task_fn *fn, void *user,
-                  const tenon_task_options *options, tenon_task **out,
-                  const char *site);
+TENON_CHECKED TENON_API tenon_status tenon_task_new_at(
+    tenon_reactor *reactor, tenon_task_fn *fn, void *user,
+    const tenon_task_options *options, tenon_task **out, const char *site);
 /** Starts a task of tenon_task_new.
  *  Errors: TENON_DONE if it was started or cancelled before; TENON_CLOSED,
  *  TENON_NO_MEMORY. */

@@ -11,6 +11,7 @@
 
 #include <tenon/address.h>
 #include <tenon/alloc.h>
+#include <tenon/await.h>
 #include <tenon/call.h>
 #include <tenon/connector.h>
 #include <tenon/endpoint.h>
@@ -30,6 +31,7 @@
 #include <tenon/signal.h>
 #include <tenon/status.h>
 #include <tenon/stream.h>
+#include <tenon/task.h>
 #include <tenon/timer.h>
 #include <tenon/transport.h>
 #include <tenon/watch.h>
