@@ -26,6 +26,7 @@
 
 #include "async/context.h"
 #include "async/future.h"
+#include "async/local.h"
 #include "async/stack.h"
 
 enum tenon__task_state {
@@ -51,15 +52,6 @@ struct tenon__wait {
     const char *site;
     const void *object; /* what is waited for, for dumps; may be NULL */
 };
-
-/* A value that tasks carry; the lists share their ends. */
-typedef struct tenon__local {
-    struct tenon__local *next;
-    const tenon_local_key *key;
-    void *value;
-    tenon_free_fn *free_value;
-    uint32_t refs;
-} tenon__local;
 
 enum { TENON__TASK_NAME = 32, TENON__TASK_CREDIT = 128 };
 
@@ -158,7 +150,7 @@ tenon_status tenon__task_wait_turn(tenon__wait *wait);
 static inline tenon_status tenon__task_wait_free(tenon_task *task,
                                                  const char *site)
 {
-    if (task->must_cancel || task->credit == 0) {
+    if (task->must_cancel || task->atomics > 0 || task->credit == 0) {
         return tenon_yield_at(site);
     }
     task->credit--;
@@ -209,16 +201,5 @@ tenon_task *tenon__tasks_next(const struct tenon__tasks *tasks,
 void tenon__tasks_end(tenon_reactor *reactor);
 /** Frees what the reactor had for tasks. */
 void tenon__tasks_free(tenon_reactor *reactor);
-
-/* ---- local.c ---- */
-
-static inline tenon__local *tenon__local_ref(tenon__local *list)
-{
-    if (list) {
-        list->refs++;
-    }
-    return list;
-}
-void tenon__local_unref(tenon_reactor *reactor, tenon__local *list);
 
 #endif
