@@ -98,8 +98,9 @@ static bool cancel_wait(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind for_room = {"room to write", cancel_wait};
-static const tenon__wait_kind for_end = {"end of connection", cancel_wait};
+static const tenon__wait_kind for_room = {"room to write", cancel_wait, NULL};
+static const tenon__wait_kind for_end = {"end of connection", cancel_wait,
+                                         NULL};
 
 static bool has_ended(const tenon_stream *s)
 {

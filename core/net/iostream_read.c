@@ -63,7 +63,7 @@ static bool cancel_read(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind for_bytes = {"bytes", cancel_read};
+static const tenon__wait_kind for_bytes = {"bytes", cancel_read, NULL};
 
 static void wake_reader(tenon__read_op *op)
 {

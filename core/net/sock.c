@@ -30,7 +30,8 @@ static bool cancel_ready(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind for_descriptor = {"descriptor", cancel_ready};
+static const tenon__wait_kind for_descriptor = {"descriptor", cancel_ready,
+                                                NULL};
 
 static void on_ready(tenon_watch *watch, uint32_t events, void *user)
 {
@@ -132,6 +133,16 @@ tenon_status tenon_sock_send_all(int fd, const void *data, size_t len,
     return status;
 }
 
+/* A sender may have no name. */
+static void take_address(tenon_address *out,
+                         const struct sockaddr_storage *room, socklen_t len)
+{
+    const void *any = room;
+    if (len == 0 || tenon__address_of(out, any, len) < 0) {
+        *out = (tenon_address){.kind = TENON_ADDRESS_NONE};
+    }
+}
+
 tenon_status tenon_sock_recv_from(int fd, void *buffer, size_t len, size_t *got,
                                   tenon_address *from)
 {
@@ -147,9 +158,8 @@ tenon_status tenon_sock_recv_from(int fd, void *buffer, size_t len, size_t *got,
         ssize_t count = recvmsg(fd, &message, MSG_DONTWAIT | MSG_TRUNC);
         if (count >= 0) {
             *got = (size_t)count;
-            return tenon__address_of(
-                from, (const struct sockaddr *)(const void *)&room,
-                message.msg_namelen);
+            take_address(from, &room, message.msg_namelen);
+            return TENON_OK;
         }
         status = after(fd, TENON_READ, "tenon_sock_recv_from");
     }

@@ -44,7 +44,8 @@ TENON_CHECKED TENON_API tenon_status tenon_sock_send_all(int fd,
                                                          const void *data,
                                                          size_t len,
                                                          size_t *sent);
-/** Receives a datagram and where it came from. What does not fit is cut off,
+/** Receives a datagram and where it came from: an address of kind TCP for UDP,
+ *  too, and of kind NONE for a sender without a name. What does not fit is cut off,
  *  and `*got` is then above `len`. */
 TENON_CHECKED TENON_API tenon_status tenon_sock_recv_from(int fd, void *buffer,
                                                           size_t len,
