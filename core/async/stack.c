@@ -158,8 +158,7 @@ static void slab_free(tenon__stacks *pool, tenon__slab *slab)
  * it: those would take nonsense, too. Nothing is advised on no bytes. */
 static enum tenon__light ask_light(void)
 {
-    return madvise(NULL, 0, MADV_GUARD_INSTALL) == 0 &&
-                   madvise(NULL, 0, -1) < 0
+    return madvise(NULL, 0, MADV_GUARD_INSTALL) == 0 && madvise(NULL, 0, -1) < 0
                ? TENON__LIGHT_YES
                : TENON__LIGHT_NO;
 }

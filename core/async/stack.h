@@ -62,7 +62,7 @@ typedef struct tenon__stacks {
     size_t warm_max;    /* more idle stacks than these lose their pages */
     uint32_t fence_max; /* of the process */
     enum tenon__light light;
-    bool measured;      /* stacks are wiped when they come back, so that
+    bool measured; /* stacks are wiped when they come back, so that
                            tenon__stack_used tells of one use alone */
 } tenon__stacks;
 

@@ -25,12 +25,12 @@ typedef struct rig_fibre {
 
 /* Check's own jump out of a failed test, which must not be made on a stack
  * that it does not know. */
-#define rig_require(condition)                              \
-    do {                                                    \
-        if (!(condition)) {                                 \
-            fprintf(stderr, "not true: %s\n", #condition);  \
-            abort();                                        \
-        }                                                   \
+#define rig_require(condition)                             \
+    do {                                                   \
+        if (!(condition)) {                                \
+            fprintf(stderr, "not true: %s\n", #condition); \
+            abort();                                       \
+        }                                                  \
     } while (0)
 
 #if defined(__x86_64__)
@@ -93,29 +93,29 @@ static inline uint64_t rig_hold(void **save, void *to, uint64_t seed)
     register void **x0 __asm__("x0") = save;
     register void *x1 __asm__("x1") = to;
     register uint64_t x2 __asm__("x2") = seed;
-#define RIG_SET(n) "add x" #n ", x2, #" #n "\n\t"
+#define RIG_SET(n)   "add x" #n ", x2, #" #n "\n\t"
 #define RIG_SET_D(n) "add x3, x2, #" #n "\n\tfmov d" #n ", x3\n\t"
-#define RIG_CHECK(n) \
+#define RIG_CHECK(n)                                     \
     "sub x" #n ", x" #n ", #" #n "\n\teor x" #n ", x" #n \
     ", x2\n\torr x0, x0, x" #n "\n\t"
 #define RIG_CHECK_D(n)                                        \
     "fmov x3, d" #n "\n\tsub x3, x3, #" #n "\n\teor x3, x3, " \
     "x2\n\torr x0, x0, x3\n\t"
     __asm__ volatile(
-        "stp x29, x2, [sp, #-16]!\n\t" RIG_SET(19) RIG_SET(20) RIG_SET(21)
-            RIG_SET(22) RIG_SET(23) RIG_SET(24) RIG_SET(25) RIG_SET(26)
-                RIG_SET(27) RIG_SET(28) RIG_SET(29) RIG_SET_D(8) RIG_SET_D(9)
-                    RIG_SET_D(10) RIG_SET_D(11) RIG_SET_D(12) RIG_SET_D(13)
-                        RIG_SET_D(14) RIG_SET_D(15)
-        "bl tenon__context_jump\n\t"
-        "ldr x2, [sp, #8]\n\t"
-        "mov x0, #0\n\t" RIG_CHECK(19) RIG_CHECK(20) RIG_CHECK(21)
-            RIG_CHECK(22) RIG_CHECK(23) RIG_CHECK(24) RIG_CHECK(25)
-                RIG_CHECK(26) RIG_CHECK(27) RIG_CHECK(28) RIG_CHECK(29)
-                    RIG_CHECK_D(8) RIG_CHECK_D(9) RIG_CHECK_D(10)
-                        RIG_CHECK_D(11) RIG_CHECK_D(12) RIG_CHECK_D(13)
-                            RIG_CHECK_D(14) RIG_CHECK_D(15)
-        "ldp x29, x2, [sp], #16\n\t"
+        "stp x29, x2, [sp, #-16]!\n\t" RIG_SET(19) RIG_SET(20) RIG_SET(
+            21) RIG_SET(22) RIG_SET(23) RIG_SET(24) RIG_SET(25) RIG_SET(26)
+            RIG_SET(27) RIG_SET(28) RIG_SET(29) RIG_SET_D(8) RIG_SET_D(
+                9) RIG_SET_D(10) RIG_SET_D(11) RIG_SET_D(12) RIG_SET_D(13)
+                RIG_SET_D(14) RIG_SET_D(
+                    15) "bl tenon__context_jump\n\t"
+                        "ldr x2, [sp, #8]\n\t"
+                        "mov x0, #0\n\t" RIG_CHECK(19) RIG_CHECK(20) RIG_CHECK(
+                            21) RIG_CHECK(22) RIG_CHECK(23) RIG_CHECK(24)
+                            RIG_CHECK(25) RIG_CHECK(26) RIG_CHECK(27) RIG_CHECK(
+                                28) RIG_CHECK(29) RIG_CHECK_D(8) RIG_CHECK_D(9)
+                                RIG_CHECK_D(10) RIG_CHECK_D(11) RIG_CHECK_D(12)
+                                    RIG_CHECK_D(13) RIG_CHECK_D(14) RIG_CHECK_D(
+                                        15) "ldp x29, x2, [sp], #16\n\t"
         : "+r"(x0), "+r"(x1), "+r"(x2)
         :
         : "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",

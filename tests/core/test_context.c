@@ -42,8 +42,8 @@ static void teardown(void)
 
 static void begin(rig_fibre *self, void (*entry)(void *), void *arg)
 {
-    ck_assert_int_eq(
-        tenon__stack_get(&pool, TENON__STACK_SIZE, &self->stack), 0);
+    ck_assert_int_eq(tenon__stack_get(&pool, TENON__STACK_SIZE, &self->stack),
+                     0);
     tenon__context_make(&self->context, self->stack.base, self->stack.size,
                         entry, arg);
 }

@@ -38,13 +38,13 @@ static struct {
     int calls;
 } faults;
 
-static int failing(int error)
+TENON__UNCHECKED static int failing(int error)
 {
     errno = error;
     return -1;
 }
 
-int madvise(void *at, size_t len, int advice)
+TENON__UNCHECKED int madvise(void *at, size_t len, int advice)
 {
     faults.calls++;
     return faults.advice_errno && advice == faults.advice
@@ -52,7 +52,7 @@ int madvise(void *at, size_t len, int advice)
                : (int)syscall(SYS_madvise, at, len, advice);
 }
 
-int mprotect(void *at, size_t len, int protection)
+TENON__UNCHECKED int mprotect(void *at, size_t len, int protection)
 {
     faults.calls++;
     return faults.mprotect_errno
@@ -60,7 +60,8 @@ int mprotect(void *at, size_t len, int protection)
                : (int)syscall(SYS_mprotect, at, len, protection);
 }
 
-void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t off)
+TENON__UNCHECKED void *mmap(void *at, size_t len, int protection, int flags,
+                            int fd, off_t off)
 {
     faults.calls++;
     return faults.mmap_errno
@@ -172,7 +173,8 @@ START_TEST(none_is_given_twice)
     for (int step = 0; step < 20000; step++) {
         tenon__stack *stack = &all[rand() % COUNT];
         if (stack->slab) {
-            ck_assert_int_eq(*(int *)(void *)(top_of(stack) - 64), (int)(stack - all));
+            ck_assert_int_eq(*(int *)(void *)(top_of(stack) - 64),
+                             (int)(stack - all));
             tenon__stack_put(&pool, stack);
         } else {
             get(stack);
@@ -196,8 +198,9 @@ END_TEST
 
 START_TEST(each_size)
 {
-    static const size_t sizes[] = {0, 1, 16384, 16385, 65536, 100000, 1 << 20,
-                                   4 << 20, 5 << 20, TENON__STACK_MAX};
+    static const size_t sizes[] = {
+        0,      1,       16384,   16385,   65536,
+        100000, 1 << 20, 4 << 20, 5 << 20, TENON__STACK_MAX};
     enum { COUNT = sizeof sizes / sizeof sizes[0] };
     tenon__stack all[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
