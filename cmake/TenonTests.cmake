@@ -73,6 +73,7 @@ if(sources AND TARGET tenon_fixtures AND TARGET tenon-line)
   set_tests_properties(matrix-complete PROPERTIES SKIP_RETURN_CODE 77)
 endif()
 
+include(TenonFibre)
 include(TenonSweep)
 include(TenonFuzz)
 include(TenonMuseum)

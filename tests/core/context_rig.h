@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <ucontext.h>
 
 #include "async/context.h"
 #include "async/stack.h"
@@ -22,6 +23,13 @@ typedef struct rig_fibre {
     tenon__stack stack;
     int count;
 } rig_fibre;
+
+/* What a suspended context takes of its stack, where that is much. */
+#ifdef TENON_CONTEXT_UCONTEXT
+enum { RIG_SAVED_LEN = 2 * sizeof(ucontext_t) };
+#else
+enum { RIG_SAVED_LEN = 0 };
+#endif
 
 /* Check's own jump out of a failed test, which must not be made on a stack
  * that it does not know. */
@@ -119,11 +127,11 @@ static inline uint64_t rig_hold(void **save, void *to, uint64_t seed)
         : "+r"(x0), "+r"(x1), "+r"(x2)
         :
         : "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
-          "x14", "x15", "x16", "x17", "x19", "x20", "x21", "x22", "x23", "x24",
-          "x25", "x26", "x27", "x28", "x30", "d0", "d1", "d2", "d3", "d4", "d5",
-          "d6", "d7", "d8", "d9", "d10", "d11", "d12", "d13", "d14", "d15",
-          "d16", "d17", "d18", "d19", "d20", "d21", "d22", "d23", "d24", "d25",
-          "d26", "d27", "d28", "d29", "d30", "d31", "memory", "cc");
+          "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23",
+          "x24", "x25", "x26", "x27", "x28", "x30", "d0", "d1", "d2", "d3",
+          "d4", "d5", "d6", "d7", "d8", "d9", "d10", "d11", "d12", "d13", "d14",
+          "d15", "d16", "d17", "d18", "d19", "d20", "d21", "d22", "d23", "d24",
+          "d25", "d26", "d27", "d28", "d29", "d30", "d31", "memory", "cc");
     return (uint64_t)(uintptr_t)x0;
 }
 #else
