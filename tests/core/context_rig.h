@@ -168,6 +168,7 @@ static inline bool rig_can_hold(void)
 
 static inline int rig_main(TCase *tcase)
 {
+    tcase_set_timeout(tcase, 30);
     Suite *suite = suite_create("fibre");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
