@@ -85,6 +85,7 @@ if(TENON_GDB AND CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT TENON_SANITIZE)
   tenon_test_properties(gdb-tasks 60 gdb)
 endif()
 
+include(TenonFibre)
 include(TenonSweep)
 include(TenonFuzz)
 include(TenonMuseum)
