@@ -16,7 +16,8 @@ typedef struct future_wait {
 } future_wait;
 
 static bool cancel_future(tenon__wait *w, tenon_error *reason);
-static const tenon__wait_kind for_future = {"future", cancel_future};
+static const tenon__wait_kind for_future = {"future", cancel_future,
+                                            tenon__awaited_task};
 
 static future_wait *future_wait_of(tenon__wait *w)
 {
@@ -157,7 +158,7 @@ static bool cancel_sleep(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind for_time = {"sleep", cancel_sleep};
+static const tenon__wait_kind for_time = {"sleep", cancel_sleep, NULL};
 
 static void on_time(tenon_timer *timer, void *user)
 {
@@ -209,7 +210,7 @@ static bool cancel_turn(tenon__wait *w, tenon_error *reason)
     return false;
 }
 
-static const tenon__wait_kind for_turn = {"yield", cancel_turn};
+static const tenon__wait_kind for_turn = {"yield", cancel_turn, NULL};
 
 tenon_status tenon_yield_at(const char *site)
 {

@@ -25,6 +25,7 @@ const char tenon__context_parked[1] = {0};
 void tenon__context_jump(void **save, void *to)
 {
     ucontext_t here;
+    here.uc_stack = (stack_t){0}; /* nobody else sets it, ASan looks at it */
     *save = &here;
     (void)swapcontext(&here, to);
     *save = NULL;

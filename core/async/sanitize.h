@@ -35,7 +35,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#if defined(__has_include)
+/* Nobody runs a sanitizer's build under valgrind. */
+#if defined(__has_include) && !defined(TENON__ASAN) && !defined(TENON__TSAN)
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #define TENON__VALGRIND 1

@@ -8,6 +8,7 @@
  *   task_cancel.c  cancelling                  raise.c   what it returns
  *   tasks.c        all of a reactor's          local.c   what it carries
  *   step.c         running one from a wait to the next
+ *   task_dump.c    who waits for whom
  *
  * A task is resumed by tenon__task_resume alone, from the ready queue, on the
  * stack of whoever runs the turn. Everything that a task can wait for is a
@@ -44,6 +45,8 @@ typedef struct tenon__wait_kind {
     /* The task is cancelled: unlink, now, what would wake it, and return true;
      * or see to it that it will be woken, and return false. */
     bool (*cancel)(tenon__wait *wait, tenon_error *reason);
+    /* The task that could end the wait, for dumps; may be NULL, and say so. */
+    tenon_task *(*blocker)(const tenon__wait *wait);
 } tenon__wait_kind;
 
 struct tenon__wait {
@@ -101,6 +104,9 @@ struct tenon__tasks {
     tenon_shutdown hook;
     uint64_t started;
     uint64_t passes; /* of cancelling */
+    tenon_signal dump_signal;
+    FILE *dump_file;
+    uint32_t dump_format;
     tenon_spawn_fn *on_spawn;
     void *on_spawn_user;
     bool hooked;       /* `hook` is registered */
@@ -201,5 +207,10 @@ tenon_task *tenon__tasks_next(const struct tenon__tasks *tasks,
 void tenon__tasks_end(tenon_reactor *reactor);
 /** Frees what the reactor had for tasks. */
 void tenon__tasks_free(tenon_reactor *reactor);
+
+/* ---- task_dump.c ---- */
+
+/** A line for each task and each ring of them. */
+void tenon__tasks_dump(const tenon_reactor *reactor, FILE *file);
 
 #endif

@@ -21,6 +21,7 @@
 #include <tenon/gather.h>
 #include <tenon/inbox.h>
 #include <tenon/info.h>
+#include <tenon/iostream.h>
 #include <tenon/listener.h>
 #include <tenon/manual.h>
 #include <tenon/pipe.h>
@@ -29,6 +30,7 @@
 #include <tenon/reactor.h>
 #include <tenon/resolver.h>
 #include <tenon/signal.h>
+#include <tenon/sock.h>
 #include <tenon/status.h>
 #include <tenon/stream.h>
 #include <tenon/task.h>
