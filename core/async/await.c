@@ -24,14 +24,13 @@ static future_wait *future_wait_of(tenon__wait *w)
     return (future_wait *)(void *)w;
 }
 
-/* One that is done keeps what it came to: the task is cancelled as it goes on,
- * unless that is taken back before. */
+/* One that is done, or would not be cancelled, keeps what it comes to: the task
+ * is cancelled as it goes on, unless that is taken back before. */
 static bool cancel_future(tenon__wait *w, tenon_error *reason)
 {
     tenon_future *f = future_wait_of(w)->waiter.future;
-    if (tenon__future_pending(f)) {
-        (void)tenon__future_cancel(f, reason);
-    } else {
+    bool done = !tenon__future_pending(f);
+    if (done || tenon__future_cancel(f, reason) == TENON_PENDING) {
         w->task->must_cancel = true;
     }
     return false;
@@ -76,9 +75,10 @@ static tenon_status refuse_future(tenon_task *t, const tenon_future *f)
 {
     char text[160];
     tenon_reactor *r = t->future.reactor;
-    if (!f || f == &t->future) {
-        return tenon_raise(TENON_INVALID, f ? "a task waits for itself"
-                                            : "there is no future");
+    if (!f || !f->reactor || f == &t->future) {
+        return tenon_raise(TENON_INVALID, f == &t->future
+                                              ? "a task waits for itself"
+                                              : "there is no future");
     }
     snprintf(
         text, sizeof text,

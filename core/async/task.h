@@ -27,6 +27,7 @@
 
 #include "async/context.h"
 #include "async/future.h"
+#include "async/local.h"
 #include "async/stack.h"
 
 enum tenon__task_state {
@@ -54,15 +55,6 @@ struct tenon__wait {
     const char *site;
     const void *object; /* what is waited for, for dumps; may be NULL */
 };
-
-/* A value that tasks carry; the lists share their ends. */
-typedef struct tenon__local {
-    struct tenon__local *next;
-    const tenon_local_key *key;
-    void *value;
-    tenon_free_fn *free_value;
-    uint32_t refs;
-} tenon__local;
 
 enum { TENON__TASK_NAME = 32, TENON__TASK_CREDIT = 128 };
 
@@ -164,7 +156,7 @@ tenon_status tenon__task_wait_turn(tenon__wait *wait);
 static inline tenon_status tenon__task_wait_free(tenon_task *task,
                                                  const char *site)
 {
-    if (task->must_cancel || task->credit == 0) {
+    if (task->must_cancel || task->atomics > 0 || task->credit == 0) {
         return tenon_yield_at(site);
     }
     task->credit--;
@@ -220,16 +212,5 @@ void tenon__tasks_free(tenon_reactor *reactor);
 
 /** A line for each task and each ring of them. */
 void tenon__tasks_dump(const tenon_reactor *reactor, FILE *file);
-
-/* ---- local.c ---- */
-
-static inline tenon__local *tenon__local_ref(tenon__local *list)
-{
-    if (list) {
-        list->refs++;
-    }
-    return list;
-}
-void tenon__local_unref(tenon_reactor *reactor, tenon__local *list);
 
 #endif

@@ -130,8 +130,10 @@ size_t tenon_task_foreach(tenon_reactor *r, tenon_task_visit_fn *fn, void *user)
     uint64_t newest = tasks->started;
     size_t count = 0;
     tenon_node here = {.run = mark};
+    tenon__frame frame;
     tenon_task *t = tenon__tasks_next(tasks, NULL);
     tenon__pin(r);
+    tenon__frame_enter(r, &frame, NULL, NULL, NULL); /* it may not wait */
     while (t && t->serial <= newest) {
         link_behind(&here, &t->node);
         count++;
@@ -140,6 +142,7 @@ size_t tenon_task_foreach(tenon_reactor *r, tenon_task_visit_fn *fn, void *user)
         }
         t = task_from(tasks, &here);
     }
+    tenon__frame_leave(r, &frame);
     tenon__list_remove(&here);
     tenon__unpin(r);
     return count;
