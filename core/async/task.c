@@ -183,6 +183,8 @@ tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
     }
     status = check_start(t);
     if (status < 0) {
+        t->state = TENON__TASK_DONE;
+        t->free_user = NULL; /* `user` stays the caller's */
         tenon__future_discard(&t->future);
         return status;
     }

@@ -104,6 +104,7 @@ struct tenon__tasks {
     tenon_shutdown hook;
     uint64_t started;
     uint64_t passes; /* of cancelling */
+    uint64_t asked;  /* who has a later pass was asked to end, by the hook */
     tenon_signal dump_signal;
     FILE *dump_file;
     uint32_t dump_format;
