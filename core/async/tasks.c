@@ -182,4 +182,7 @@ void tenon__tasks_end(tenon_reactor *r)
             tenon__task_run(t);
         }
     }
+    if (tasks) {
+        tenon__overflow_off(r);
+    }
 }
