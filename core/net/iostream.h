@@ -79,6 +79,8 @@ void tenon__iostream_join(tenon_stream *stream, tenon_transport *transport);
 tenon_status tenon__iostream_end_status(const tenon_stream *stream);
 /** Lets the transport read, or not, as what has come says. */
 void tenon__iostream_flow(tenon_stream *stream);
+/** Lets what comes go into s->op->into, which waits, and no detour. */
+void tenon__iostream_direct(tenon_stream *stream, bool direct);
 /** Wakes the tasks whose wait is over. */
 void tenon__iostream_wake(tenon_stream *stream);
 
