@@ -68,7 +68,7 @@ tenon_status tenon__iostream_end_status(const tenon_stream *s)
 }
 
 /* A read that waits wants more, however much there is. */
-void tenon__iostream_flow(tenon_stream *s)
+void tenon__iostream_reflow(tenon_stream *s)
 {
     size_t unread = tenon__iostream_unread(s);
     bool full = !s->op && unread > 2 * s->limit;
