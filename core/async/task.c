@@ -84,7 +84,7 @@ static void take_options(tenon_task *t, const tenon_task_options *given)
         memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
     }
     t->free_user = o.free_user;
-    t->stack_size = o.stack_size;
+    t->stack_size = o.stack_size ? o.stack_size : TENON__STACK_SIZE;
     set_name(t, o.name);
 }
 

@@ -150,6 +150,14 @@ size_t tenon_task_foreach(tenon_reactor *r, tenon_task_visit_fn *fn, void *user)
 
 /* ---- the end ---- */
 
+/* One that waits; most were cancelled by the hook, of which they are told. */
+static void fail_wait(tenon_task *t)
+{
+    bool cancelled = t->cancels > 0 && t->masks == 0;
+    t->woken = cancelled ? TENON_CANCELLED : t->future.reactor->end_status;
+    tenon__task_set_error(t, cancelled ? tenon_error_ref(t->reason) : NULL);
+}
+
 /* Every wait fails by now, so each resumed one runs to its end. */
 void tenon__tasks_end(tenon_reactor *r)
 {
@@ -163,7 +171,7 @@ void tenon__tasks_end(tenon_reactor *r)
             tenon__task_finish(t);
         } else {
             if (t->state == TENON__TASK_WAITING) {
-                t->woken = r->end_status;
+                fail_wait(t);
             }
             tenon__task_run(t);
         }
