@@ -9,6 +9,8 @@
 
 #include "net/iostream.h"
 
+#include <string.h>
+
 #include "net/transport.h"
 
 /* ---- life ---- */
@@ -66,7 +68,7 @@ tenon_status tenon__iostream_end_status(const tenon_stream *s)
 }
 
 /* A read that waits wants more, however much there is. */
-void tenon__iostream_flow(tenon_stream *s)
+void tenon__iostream_reflow(tenon_stream *s)
 {
     size_t unread = tenon__iostream_unread(s);
     bool full = !s->op && unread > 2 * s->limit;
@@ -164,29 +166,38 @@ static tenon_status connection_made(void *self, tenon_transport *t)
     return s->server ? tenon__iostream_served(s) : TENON_OK;
 }
 
-/* A read into memory of its own gets it without a copy, if nothing is before
- * it. */
+static void arrived(tenon_stream *s)
+{
+    tenon__iostream_kick(s);
+    tenon__iostream_flow(s);
+}
+
+static tenon_status data_received(void *self, tenon_transport *t,
+                                  const void *data, size_t len)
+{
+    tenon_stream *s = self;
+    (void)t;
+    if (s->failed || s->closed) {
+        return TENON_OK;
+    }
+    if (!tenon__iostream_reserve(s, len)) {
+        return TENON_NO_MEMORY;
+    }
+    memcpy(s->block + s->end, data, len);
+    s->end += len;
+    arrived(s);
+    return TENON_OK;
+}
+
+/* Of the other table: for a long read into memory of the reader's. */
 static tenon_status get_buffer(void *self, tenon_transport *t, size_t hint,
                                void **buffer, size_t *len)
 {
-    tenon_stream *s = self;
-    const size_t least = 4096;
+    const tenon_stream *s = self;
     (void)t;
-    if (s->op && s->op->into && tenon__iostream_unread(s) == 0) {
-        *buffer = s->op->into;
-        *len = s->op->what->max;
-        return TENON_OK;
-    }
-    if (!tenon__iostream_reserve(s, least)) {
-        return TENON_NO_MEMORY;
-    }
-    size_t room = s->room - s->end;
-    if (room < hint && s->end == 0 && s->room > least) {
-        (void)tenon__iostream_reserve(s, hint); /* more came than usual */
-        room = s->room - s->end;
-    }
-    *buffer = s->block + s->end;
-    *len = room;
+    (void)hint;
+    *buffer = s->op->into;
+    *len = s->op->what->max;
     return TENON_OK;
 }
 
@@ -194,16 +205,9 @@ static tenon_status buffer_updated(void *self, tenon_transport *t, size_t len)
 {
     tenon_stream *s = self;
     (void)t;
-    if (s->failed || s->closed) {
-        return TENON_OK;
-    }
-    if (s->op && s->op->into && tenon__iostream_unread(s) == 0) {
-        s->op->into_len = len;
-    } else {
-        s->end += len;
-    }
-    tenon__iostream_kick(s);
-    tenon__iostream_flow(s);
+    s->op->into_len = len;
+    tenon__iostream_direct(s, false);
+    arrived(s);
     return TENON_OK;
 }
 
@@ -284,9 +288,14 @@ tenon_status tenon_stream_drain(tenon_stream *s)
     return status < 0 ? status : write_status(s);
 }
 
+/* As a rule there is room, and the task may go on. */
 tenon_status tenon_stream_send(tenon_stream *s, const void *data, size_t len)
 {
+    tenon_task *t = tenon__task_current();
     tenon_status status = tenon_stream_write(s, data, len);
+    if (status == TENON_OK && t) {
+        return tenon__task_wait_free(t, "tenon_stream_send");
+    }
     return status < 0 ? status : tenon_stream_drain(s);
 }
 
@@ -392,10 +401,28 @@ const tenon_protocol_ops tenon__iostream_ops = {
     .size = sizeof tenon__iostream_ops,
     .name = "stream",
     .connection_made = connection_made,
-    .get_buffer = get_buffer,
-    .buffer_updated = buffer_updated,
-    .data_received = NULL,
+    .data_received = data_received,
     .eof_received = eof_received,
     .connection_lost = connection_lost,
     .resume_writing = resume_writing,
 };
+
+/* While a read waits that takes bytes where they are wanted. */
+static const tenon_protocol_ops direct_ops = {
+    .size = sizeof direct_ops,
+    .name = "stream",
+    .connection_made = connection_made,
+    .get_buffer = get_buffer,
+    .buffer_updated = buffer_updated,
+    .eof_received = eof_received,
+    .connection_lost = connection_lost,
+    .resume_writing = resume_writing,
+};
+
+void tenon__iostream_direct(tenon_stream *s, bool direct)
+{
+    tenon_transport *t = s->transport;
+    if (t && !s->closed && t->protocol.self == s) {
+        t->protocol.ops = direct ? &direct_ops : &tenon__iostream_ops;
+    }
+}

@@ -78,7 +78,9 @@ void tenon__iostream_join(tenon_stream *stream, tenon_transport *transport);
 /** Why reads fail that nothing can complete any more. */
 tenon_status tenon__iostream_end_status(const tenon_stream *stream);
 /** Lets the transport read, or not, as what has come says. */
-void tenon__iostream_flow(tenon_stream *stream);
+void tenon__iostream_reflow(tenon_stream *stream);
+/** Lets what comes go into s->op->into, which waits, and no detour. */
+void tenon__iostream_direct(tenon_stream *stream, bool direct);
 /** Wakes the tasks whose wait is over. */
 void tenon__iostream_wake(tenon_stream *stream);
 
@@ -88,6 +90,13 @@ void tenon__iostream_wake(tenon_stream *stream);
 static inline size_t tenon__iostream_unread(const tenon_stream *s)
 {
     return s->end - s->start - s->viewed;
+}
+/* As a rule there is nothing to change. */
+static inline void tenon__iostream_flow(tenon_stream *s)
+{
+    if (s->paused || s->failed || tenon__iostream_unread(s) > 2 * s->limit) {
+        tenon__iostream_reflow(s);
+    }
 }
 static inline const unsigned char *tenon__iostream_data(const tenon_stream *s)
 {

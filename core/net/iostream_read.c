@@ -60,8 +60,12 @@ static bool cancel_read(tenon__wait *w, tenon_error *reason)
     task_read *read = (task_read *)(void *)w;
     (void)reason;
     read->stream->op = NULL;
+    tenon__iostream_direct(read->stream, false);
     return true;
 }
+
+/* From so many bytes on a copy costs more than a second call of ours. */
+enum { DIRECT_MIN = 4096 };
 
 static const tenon__wait_kind for_bytes = {"bytes", cancel_read, NULL};
 
@@ -77,9 +81,16 @@ static tenon_status wait_for(task_read *read)
     read->op.done = wake_reader;
     read->wait.object = s;
     s->op = &read->op;
+    bool direct = read->op.into && read->op.what->max >= DIRECT_MIN;
+    if (direct) {
+        tenon__iostream_direct(s, true);
+    }
     tenon__iostream_flow(s);
     tenon_status status = tenon__task_wait(&read->wait);
     s->op = NULL;
+    if (direct) {
+        tenon__iostream_direct(s, false);
+    }
     return status;
 }
 

@@ -166,6 +166,16 @@ static inline bool rig_can_hold(void)
 #endif
 }
 
+static inline size_t rig_resident_pages(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%*u %zu", &pages), 1);
+    fclose(file);
+    return pages;
+}
+
 static inline int rig_main(TCase *tcase)
 {
     tcase_set_timeout(tcase, 30);

@@ -36,6 +36,7 @@ static struct {
     int mprotect_errno;
     int mmap_errno;
     int calls;
+    int advised;
 } faults;
 
 TENON__UNCHECKED static int failing(int error)
@@ -47,6 +48,7 @@ TENON__UNCHECKED static int failing(int error)
 TENON__UNCHECKED int madvise(void *at, size_t len, int advice)
 {
     faults.calls++;
+    faults.advised += advice == faults.advice;
     return faults.advice_errno && advice == faults.advice
                ? failing(faults.advice_errno)
                : (int)syscall(SYS_madvise, at, len, advice);
@@ -491,6 +493,21 @@ START_TEST(too_many_idle_ones_lose_their_pages)
 }
 END_TEST
 
+START_TEST(those_with_pages_come_first)
+{
+    enum { COUNT = 66 }; /* in two slabs */
+    static tenon__stack all[COUNT];
+    get_all(all, COUNT);
+    for (int i = 0; i < COUNT; i += COUNT - 1) {
+        void *base = all[i].base;
+        tenon__stack_put(&pool, &all[i]);
+        get(&all[i]);
+        ck_assert_ptr_eq(all[i].base, base);
+    }
+    put_all(all, COUNT);
+}
+END_TEST
+
 START_TEST(long_idle_ones_lose_their_pages)
 {
     tenon__stack all[4];
@@ -533,16 +550,6 @@ START_TEST(unused_slabs_are_unmapped)
 }
 END_TEST
 
-static size_t resident_pages(void)
-{
-    size_t pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fscanf(file, "%*u %zu", &pages), 1);
-    fclose(file);
-    return pages;
-}
-
 static void sleep_for_ever(void *arg)
 {
     rig_fibre *self = arg;
@@ -558,14 +565,14 @@ START_TEST(a_sleeper_costs_a_page)
     choose(_i);
     static rig_fibre all[COUNT];
     memset(all, 1, sizeof all);
-    size_t before = resident_pages();
+    size_t before = rig_resident_pages();
     for (int i = 0; i < COUNT; i++) {
         get(&all[i].stack);
         tenon__context_make(&all[i].context, all[i].stack.base,
                             all[i].stack.size, sleep_for_ever, &all[i]);
         tenon__context_switch(&host, &all[i].context);
     }
-    size_t each = (resident_pages() - before) * PAGE / COUNT;
+    size_t each = (rig_resident_pages() - before) * PAGE / COUNT;
     ck_assert_uint_lt(each,
                       (_i == CANARY ? 2 : 1) * PAGE + RIG_SAVED_LEN + 600);
 }
@@ -612,6 +619,7 @@ START_TEST(huge_pages_need_not_exist)
     faults.advice_errno = EINVAL;
     get(&stack);
     tenon__stack_put(&pool, &stack);
+    ck_assert_int_eq(faults.advised, 1);
 }
 END_TEST
 
@@ -669,6 +677,7 @@ int main(void)
     tcase_add_test(tcase, marks_are_right);
     tcase_add_test(tcase, marks_of_a_context_are_right);
     tcase_add_test(tcase, too_many_idle_ones_lose_their_pages);
+    tcase_add_test(tcase, those_with_pages_come_first);
     tcase_add_test(tcase, long_idle_ones_lose_their_pages);
     tcase_add_test(tcase, unused_slabs_are_unmapped);
     if (measures_memory()) {
