@@ -340,4 +340,5 @@ size_t tenon_task_stack_used(const tenon_task *t)
 
 const tenon__future_kind tenon__task_kind = {.name = "task",
                                              .free = free_task,
-                                             .cancel = tenon__task_cancel};
+                                             .cancel = tenon__task_cancel,
+                                             .completes_itself = true};

@@ -172,8 +172,8 @@ tenon_status tenon__signal_take(int signo, handler_fn *fn)
 {
     sigset_t mask;
     lock_table(&mask);
-    bool first = tenon__signal_table.taken == 0;
-    int status = first ? install(signo, fn, SA_ONSTACK) : 0;
+    unsigned taken = tenon__signal_table.taken;
+    int status = taken ? 0 : install(signo, fn, SA_ONSTACK);
     tenon__signal_table.taken += status == 0;
     unlock_table(&mask);
     return status;
@@ -183,9 +183,7 @@ void tenon__signal_give(int signo, handler_fn *fn)
 {
     sigset_t mask;
     lock_table(&mask);
-    if (--tenon__signal_table.taken == 0) {
-        restore(signo, fn);
-    }
+    --tenon__signal_table.taken == 0 ? restore(signo, fn) : (void)0;
     unlock_table(&mask);
 }
 

@@ -123,7 +123,7 @@ TENON_API tenon_status tenon_reactor_report_overflow(tenon_reactor *reactor,
 /* ---- looking ---- */
 
 /** The future that it completes, borrowed. Cancelling it is tenon_task_cancel;
- *  nobody else may complete it. */
+ *  nobody else may complete it (TENON_INVALID). */
 TENON_API tenon_future *tenon_task_future(tenon_task *task);
 /** The task behind such a future, borrowed; NULL behind others. */
 TENON_API tenon_task *tenon_task_of(tenon_future *future);
