@@ -11,7 +11,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -67,7 +66,7 @@ static void say(const tenon_task *t)
 void tenon__overflow_die(const tenon_task *t)
 {
     say(t);
-    abort();
+    __builtin_trap();
 }
 
 /* ---- the handler ---- */
@@ -75,7 +74,7 @@ void tenon__overflow_die(const tenon_task *t)
 static bool is_in_guard(const tenon_task *t, const char *address)
 {
     const char *base = t->stack.base;
-    return base && address < base && address >= base - getpagesize();
+    return base && address < base && address >= base - sysconf(_SC_PAGESIZE);
 }
 
 static void on_fault(int signo, siginfo_t *info, void *context)

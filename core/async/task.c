@@ -59,8 +59,7 @@ void tenon__task_never_ran(tenon_task *t)
 static void report_new(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
-    tenon_error *error =
-        tenon__error(r, TENON_CANCELLED, t->future.site, NULL);
+    tenon_error *error = tenon__error(r, TENON_CANCELLED, t->future.site, NULL);
     tenon__report(r, "task never started", t->name, t, error);
     tenon_error_unref(error);
 }

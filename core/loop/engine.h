@@ -219,8 +219,8 @@ struct tenon_reactor {
     const tenon__async_ops *async;
     struct tenon__tasks *tasks; /* of core/async, once there is one */
     size_t task_count;          /* started, and not ended */
-    tenon_node futures;    /* pending, or failed and not seen */
-    tenon_node cancelling; /* cancelled, and to be passed on */
+    tenon_node futures;         /* pending, or failed and not seen */
+    tenon_node cancelling;      /* cancelled, and to be passed on */
     bool passing_on;
     tenon_stats stats;
 };

@@ -360,8 +360,7 @@ END_TEST
 
 static tenon_status join_both(void *user)
 {
-    tenon_future *others[2] = {tenon_task_future(*(tenon_task **)user),
-                               shared};
+    tenon_future *others[2] = {tenon_task_future(*(tenon_task **)user), shared};
     tenon_future *all = NULL;
     ck_assert_int_eq(tenon_gather(reactor, others, 2, 0, &all), TENON_OK);
     tenon_status status = tenon_await(all);
@@ -565,7 +564,8 @@ static tenon_status sets(void *user)
     /* Another reactor may be another thread's tomorrow: no list is shared. */
     tenon_reactor_options chosen = options();
     ck_assert_int_eq(tenon_manual_new(&other, &chosen), TENON_OK);
-    ck_assert_int_eq(tenon_spawn(other, reads, none, NULL, &on_other), TENON_OK);
+    ck_assert_int_eq(tenon_spawn(other, reads, none, NULL, &on_other),
+                     TENON_OK);
     ck_assert_int_eq(tenon_manual_advance(other, 0), TENON_OK);
     require_end(on_other, TENON_OK);
     tenon_reactor_unref(other);

@@ -220,8 +220,8 @@ static tenon_status wait_in_any_of_its_ways(uint32_t slot)
     case 6:
         return tenon_checkpoint();
     default:
-        return futures[slot] ? tenon_await_take(
-                                   tenon_future_ref(futures[slot]), NULL, NULL)
+        return futures[slot] ? tenon_await_take(tenon_future_ref(futures[slot]),
+                                                NULL, NULL)
                              : TENON_OK;
     }
 }
@@ -245,9 +245,9 @@ static void make_task(uint32_t slot, uint32_t how)
                                        .free_user = free_user};
     tenon_task *task = NULL;
     next_user++;
-    tenon_status status =
-        how == 2 ? tenon_task_new(reactor, body, u, &chosen, &task)
-                 : tenon_spawn(reactor, body, u, &chosen, &task);
+    tenon_status status = how == 2
+                              ? tenon_task_new(reactor, body, u, &chosen, &task)
+                              : tenon_spawn(reactor, body, u, &chosen, &task);
     if (status < 0) {
         ck_assert_int_eq(status, TENON_CLOSED);
         u->freed = 1; /* it stayed ours */
@@ -457,8 +457,7 @@ static bool sweep(uint64_t nth)
     ck_assert_int_eq(tenon_manual_new(&reactor, &chosen), TENON_OK);
     harness_heap_fail(&heap, nth, 1);
     tenon_task *task = NULL;
-    tenon_status status =
-        tenon_spawn(reactor, does_it_all, word, NULL, &task);
+    tenon_status status = tenon_spawn(reactor, does_it_all, word, NULL, &task);
     if (status == TENON_NO_MEMORY) {
         status = tenon_spawn(reactor, does_it_all, word, NULL, &task);
     }

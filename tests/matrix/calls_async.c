@@ -289,9 +289,8 @@ static tenon_status await_ready(int number)
     int64_t out;
     void *value;
     tenon_future *future = NULL;
-    tenon_status status =
-        number ? tenon_future_ready_int(R, 1, &future)
-               : tenon_future_ready(R, NULL, NULL, &future);
+    tenon_status status = number ? tenon_future_ready_int(R, 1, &future)
+                                 : tenon_future_ready(R, NULL, NULL, &future);
     if (status < 0) {
         return status;
     }

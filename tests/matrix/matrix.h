@@ -165,7 +165,8 @@ struct actor {
     X(PIPE)         \
     X(LINES)        \
     X(CLIENT)       \
-    X(NAMED) X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER)
+    X(NAMED)        \
+    X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)
