@@ -25,7 +25,7 @@ START_TEST(refused_then_accepted)
         PUMP_UNTIL(told.ups);
         tenon_redis_close(client);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -38,7 +38,7 @@ START_TEST(a_path_that_is_not_there)
         connect_with(&options);
         want_failure(command("PING"), -ENOENT);
         tenon_redis_close(client);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -65,7 +65,7 @@ START_TEST(reset_with_a_reply_pending)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -84,7 +84,7 @@ START_TEST(no_redis_at_all)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -117,7 +117,7 @@ START_TEST(connecting_takes_too_long)
             close(filler[i]);
         }
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -143,7 +143,7 @@ START_TEST(a_server_that_never_answers)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -169,7 +169,7 @@ START_TEST(a_reply_that_comes_too_late)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -245,7 +245,7 @@ START_TEST(pauses_grow_and_begin_anew)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
