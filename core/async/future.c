@@ -65,45 +65,6 @@ tenon_status tenon_future_new_at(tenon_reactor *r, tenon_future **out,
     return TENON_OK;
 }
 
-/* ---- with room behind it ---- */
-
-typedef struct roomy {
-    tenon_future future; /* first: it is the block */
-    size_t len;          /* of it all */
-    max_align_t room[];
-} roomy;
-
-static void free_roomy(tenon_future *f)
-{
-    roomy *with = (roomy *)(void *)f;
-    tenon__free(&f->reactor->allocator, with, with->len);
-}
-
-static const tenon__future_kind with_room = {.name = "future",
-                                             .free = free_roomy};
-
-tenon_status tenon_future_new_with_at(tenon_reactor *r, size_t len,
-                                      tenon_future **out, const char *site)
-{
-    tenon_status status = tenon__check(r);
-    if (status < 0 || !out || len > PTRDIFF_MAX - sizeof(roomy)) {
-        return status < 0 ? status : TENON_INVALID;
-    }
-    roomy *with = tenon__alloc(&r->allocator, sizeof *with + len);
-    if (!with) {
-        return TENON_NO_MEMORY;
-    }
-    with->len = sizeof *with + len;
-    tenon__future_setup(&with->future, r, &with_room, site);
-    *out = &with->future;
-    return TENON_OK;
-}
-
-void *tenon_future_room(tenon_future *f)
-{
-    return f && f->kind == &with_room ? ((roomy *)(void *)f)->room : NULL;
-}
-
 tenon_status tenon_future_init_at(tenon_future *f, tenon_reactor *r,
                                   const char *site)
 {
@@ -291,5 +252,5 @@ static void dump_all(const tenon_reactor *r, FILE *file)
     }
 }
 
-const tenon__async_ops tenon__async = {tenon__waiter_run, end_pending,
-                                       end_unseen, dump_all};
+const tenon__async_ops tenon__async = {
+    tenon__waiter_run, end_pending, end_unseen, dump_all, tenon__futures_trim};

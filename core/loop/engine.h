@@ -125,6 +125,8 @@ struct tenon_inbox {
     tenon_allocator allocator;
 };
 
+typedef struct tenon__spare tenon__spare;
+
 /* What core/async adds to a reactor, once that has a future. */
 typedef struct tenon__async_ops {
     /* A waiter of a future that is done: the `run` of its node. It is called
@@ -135,6 +137,8 @@ typedef struct tenon__async_ops {
     /* Who waited was told: report the failures that nobody looked at. */
     void (*end_unseen)(tenon_reactor *reactor);
     void (*dump)(const tenon_reactor *reactor, FILE *file);
+    /* The reactor's memory goes: give spare memory back. */
+    void (*trim)(tenon_reactor *reactor);
 } tenon__async_ops;
 
 struct tenon_reactor {
@@ -215,6 +219,8 @@ struct tenon_reactor {
     tenon_node futures;    /* pending, or failed and not seen */
     tenon_node cancelling; /* cancelled, and to be passed on */
     bool passing_on;
+    tenon__spare *spares; /* blocks for futures */
+    uint32_t spare_count;
     tenon_stats stats;
 };
 

@@ -25,6 +25,9 @@ static void fini(tenon_reactor *r)
 {
     tenon_allocator allocator = r->allocator;
     tenon__calls_fini(r);
+    if (r->async) {
+        r->async->trim(r);
+    }
     (void)tenon__traces_set(r, TENON_DEBUG_OFF);
     tenon_inbox_unref(r->inbox);
     tenon__free(&allocator, r->read_buffer, r->read_buffer_len);

@@ -15,7 +15,6 @@
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,6 +22,10 @@
 #include <tenon/info.h>
 
 #include "client.h"
+
+/* SLICE: hiredis moves the rest of its input at each KiB that it has read.
+ * KEPT: of the output's memory, while nothing is to be sent. */
+enum { SLICE = 8192, KEPT = 262144 };
 
 typedef tenon__redis_command command;
 typedef tenon__redis_queue queue;
@@ -223,10 +226,8 @@ static tenon_status on_made(void *self, tenon_transport *t)
 }
 
 /* A callback may close the client, and its reader with it. */
-static tenon_status on_data(void *self, tenon_transport *t, const void *data,
-                            size_t len)
+static tenon_error *read_replies(tenon_redis *c, const char *data, size_t len)
 {
-    tenon_redis *c = self;
     redisReply *reply = NULL;
     tenon_error *error = NULL;
     int result = redisReaderFeed(c->reader, data, len);
@@ -242,10 +243,22 @@ static tenon_status on_data(void *self, tenon_transport *t, const void *data,
             freeReplyObject(reply);
         }
     }
-    if (result != REDIS_OK) {
-        bool memory = c->reader->err == REDIS_ERR_OOM;
-        error = tenon__redis_error(memory ? TENON_NO_MEMORY : TENON_PROTOCOL,
-                                   c->reader->errstr, NULL);
+    bool memory = result != REDIS_OK && c->reader->err == REDIS_ERR_OOM;
+    return result == REDIS_OK
+               ? error
+               : tenon__redis_error(memory ? TENON_NO_MEMORY : TENON_PROTOCOL,
+                                    c->reader->errstr, NULL);
+}
+
+static tenon_status on_data(void *self, tenon_transport *t, const void *data,
+                            size_t len)
+{
+    tenon_redis *c = self;
+    tenon_error *error = NULL;
+    for (size_t at = 0; at < len && !error && c->transport; at += SLICE) {
+        size_t rest = len - at;
+        error = read_replies(c, (const char *)data + at,
+                             rest < SLICE ? rest : SLICE);
     }
     if (error) {
         (void)tenon_transport_fail(t, error);
@@ -281,17 +294,27 @@ static void on_failed(tenon_waiter *waiter, tenon_future *future, void *user)
     tenon_future_unref(future);
 }
 
+static void flush(tenon_redis *c)
+{
+    tenon_status status =
+        tenon_transport_write(c->transport, c->unsent, sdslen(c->unsent));
+    if (status < 0 && status != TENON_CLOSED) {
+        (void)tenon_transport_abort(c->transport);
+    }
+    if (sdsalloc(c->unsent) > KEPT) {
+        sdsfree(c->unsent);
+        c->unsent = NULL;
+    } else {
+        sdsclear(c->unsent);
+    }
+}
+
 static void on_timer(tenon_timer *timer, void *user)
 {
     tenon_redis *c = user;
     (void)timer;
     if (c->transport) {
-        sds unsent = c->unsent;
-        c->unsent = NULL;
-        if (tenon_transport_write(c->transport, unsent, sdslen(unsent)) < 0) {
-            (void)tenon_transport_abort(c->transport);
-        }
-        sdsfree(unsent);
+        flush(c);
         return;
     }
     tenon_connect_options options = {
@@ -405,9 +428,8 @@ bool tenon_redis_is_connected(const tenon_redis *c)
 /* Whether the first word is one after which replies are no answers. */
 static bool changes_protocol(const char *text)
 {
-    char *word;
-    long len = strtol(strchr(text, '$') + 1, &word, 10);
-    word += 2;
+    const char *word = strchr(strchr(text, '\n') + 1, '\n') + 1;
+    size_t len = strcspn(word, "\r");
     return (len >= 9 && strncasecmp(word + len - 9, "subscribe", 9) == 0) ||
            (len == 7 && strncasecmp(word, "monitor", 7) == 0);
 }

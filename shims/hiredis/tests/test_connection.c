@@ -415,6 +415,44 @@ START_TEST(subscriptions_come_back)
 }
 END_TEST
 
+static void log_in(tenon_redis *c)
+{
+    ck_assert_int_eq(tenon_redis_command(c, NULL, "AUTH secret"), TENON_OK);
+}
+
+/* What is given as the client comes up is ahead of the subscriptions, too. */
+START_TEST(a_password_before_subscriptions)
+{
+    server.password = "secret";
+    if (begin(_i)) {
+        tenon_future *out = NULL;
+        log_text[0] = '\0';
+        told.on_up = log_in;
+        want_confirmed(subscribe("one", 0));
+        ck_assert_int_eq(tenon_redis_command(client, &out, "PING"), TENON_BUSY);
+        redisContext *c = redisConnectUnix(server.path);
+        freeReplyObject(redisCommand(c, "AUTH secret"));
+        freeReplyObject(redisCommand(c, "PUBLISH one 1"));
+        redisFree(c);
+        PUMP_UNTIL(log_text[0]);
+        ck_assert_str_eq(log_text, ":one=1 ");
+        end();
+    }
+}
+END_TEST
+
+/* A refused subscription is a lost connection, with the server's words. */
+START_TEST(a_subscription_without_the_password)
+{
+    server.password = "secret";
+    if (begin(_i)) {
+        want_failure(subscribe("one", 0), TENON_REFUSED);
+        ck_assert_int_eq(told.ups, 1);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(closed_inside_a_message)
 {
     if (begin(_i)) {
@@ -545,6 +583,8 @@ int main(void)
     tcase_add_loop_test(tcase, messages_of_channels_and_patterns, 0, hosts);
     tcase_add_loop_test(tcase, unsubscribed_and_subscribed_again, 0, hosts);
     tcase_add_loop_test(tcase, subscriptions_come_back, 0, hosts);
+    tcase_add_loop_test(tcase, a_password_before_subscriptions, 0, hosts);
+    tcase_add_loop_test(tcase, a_subscription_without_the_password, 0, hosts);
     tcase_add_loop_test(tcase, closed_inside_a_message, 0, hosts);
     tcase_add_loop_test(tcase, a_loop_inside_a_message, 0, hosts);
     tcase_add_loop_test(tcase, subscribing_without_memory, 0, hosts);
