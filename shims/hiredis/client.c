@@ -5,10 +5,8 @@
  * The client: a protocol, for which hiredis writes commands and reads replies.
  * A connector looks up, connects and keeps the time.
  *
- * A command lies in the room of its future and waits in one of two queues: for
- * a connection, or for its reply. A reply is the first one's of these, and
- * whatever comes when none waits was published. What is sent in a turn leaves
- * together in the next.
+ * What is sent in a turn leaves together in the next. A reply is a command's
+ * while one waits for it; whatever comes when none does was published.
  *
  * The client lies in the room of a future, too, which ends with the reactor:
  * so its memory, and the reactor's, outlive a callback that closes it.
@@ -16,7 +14,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include <tenon/connector.h>
 #include <tenon/info.h>
@@ -26,17 +23,6 @@
 /* SLICE: hiredis moves the rest of its input at each KiB that it has read.
  * KEPT: of the output's memory, while nothing is to be sent. */
 enum { SLICE = 8192, KEPT = 262144 };
-
-typedef tenon__redis_command command;
-typedef tenon__redis_queue queue;
-
-struct tenon__redis_command {
-    command *next;
-    tenon_future *future;
-    char *text; /* until it is sent */
-    size_t len;
-    tenon_timer limit; /* there if the client has one */
-};
 
 static void on_timer(tenon_timer *timer, void *user);
 
@@ -50,13 +36,6 @@ tenon_error *tenon__redis_error(tenon_status status, const char *message,
         .domain = "redis",
         .message = message ? message : tenon_status_text(status),
         .cause = (tenon_error *)cause});
-}
-
-static void fail(tenon_future *future, tenon_status status, const char *message)
-{
-    tenon_error *error = tenon__redis_error(status, message, NULL);
-    (void)tenon_future_try_fail(future, error);
-    tenon_error_unref(error);
 }
 
 /* Whether it is connected does not matter: until then it keeps the reactor. */
@@ -74,48 +53,6 @@ tenon_status tenon__redis_check(tenon_redis *c)
                : tenon_timer_set_daemon(&c->timer, false);
 }
 
-/* ---- commands ---- */
-
-static void append(queue *q, command *n)
-{
-    *q->last = n;
-    q->last = &n->next;
-}
-
-static command *take(queue *q)
-{
-    command *n = q->first;
-    q->first = n->next;
-    q->last = q->first ? q->last : &q->first;
-    n->next = NULL;
-    return n;
-}
-
-static void forget(tenon_redis *c, command *n)
-{
-    c->count--;
-    if (c->options.command_timeout_ns) {
-        (void)tenon_timer_stop(&n->limit);
-    }
-    redisFreeCommand(n->text);
-    tenon_future_unref(n->future);
-}
-
-static void fail_all(tenon_redis *c, queue *q, tenon_error *error)
-{
-    while (q->first) {
-        command *n = take(q);
-        (void)tenon_future_try_fail(n->future, error);
-        forget(c, n);
-    }
-}
-
-static void on_limit(tenon_timer *timer, void *user)
-{
-    (void)timer;
-    fail(user, TENON_TIMED_OUT, "no reply within the time limit");
-}
-
 tenon_status tenon__redis_send(tenon_redis *c, const char *text, size_t len)
 {
     sds all =
@@ -125,31 +62,6 @@ tenon_status tenon__redis_send(tenon_redis *c, const char *text, size_t len)
            : tenon_timer_is_active(&c->timer)
                ? TENON_OK
                : tenon_timer_start(&c->timer, 0, on_timer, c);
-}
-
-static void send_command(tenon_redis *c, command *n)
-{
-    tenon_status status = tenon__redis_send(c, n->text, n->len);
-    if (status < 0) {
-        fail(n->future, status, NULL);
-        forget(c, n);
-        return;
-    }
-    redisFreeCommand(n->text);
-    n->text = NULL;
-    append(&c->sent, n);
-}
-
-static void answer(tenon_redis *c, redisReply *reply)
-{
-    command *n = take(&c->sent);
-    if (reply->type == REDIS_REPLY_ERROR) {
-        fail(n->future, TENON_REFUSED, reply->str);
-        freeReplyObject(reply);
-    } else {
-        (void)tenon_future_try_resolve(n->future, reply, freeReplyObject);
-    }
-    forget(c, n);
 }
 
 /* ---- the connection ---- */
@@ -162,8 +74,7 @@ static void clear(tenon_redis *c, tenon_error *error)
     sdsfree(c->unsent);
     c->reader = NULL;
     c->unsent = NULL;
-    fail_all(c, &c->sent, error);
-    fail_all(c, &c->waiting, error);
+    tenon__redis_commands_fail(c, error);
     tenon__redis_channels_fail(c, error);
 }
 
@@ -175,10 +86,22 @@ static void forget_attempt(tenon_redis *c)
     c->attempt = NULL;
 }
 
+/* In domain "redis"; an error of ours comes back as it is. */
+static tenon_error *reason_of(const tenon_error *cause)
+{
+    if (!cause) {
+        return tenon__redis_error(TENON_ABORTED, "the server closed", NULL);
+    }
+    return strcmp(tenon_error_domain(cause), "redis") == 0
+               ? tenon_error_ref((tenon_error *)cause)
+               : tenon__redis_error(tenon_error_status(cause), NULL, cause);
+}
+
 /* The end of the reactor fails futures itself. Without the memory for a timer
  * nothing would come any more: that is told, and the client is closed. */
-static void lose(tenon_redis *c, tenon_error *error)
+static void lose(tenon_redis *c, const tenon_error *cause)
 {
+    tenon_error *error = reason_of(cause);
     int64_t max_ns = c->options.pause_max_ns;
     int64_t pause_ns = c->pause_ns < max_ns / 2 ? 2 * c->pause_ns : max_ns;
     pause_ns = c->pause_ns ? pause_ns : c->options.pause_min_ns;
@@ -211,13 +134,8 @@ static tenon_status on_made(void *self, tenon_transport *t)
         c->options.on_state(c, NULL, c->options.user);
         c->greeting = false;
     }
-    while (c->transport && c->waiting.first) {
-        command *n = take(&c->waiting);
-        if (tenon_future_is_done(n->future)) {
-            forget(c, n);
-        } else {
-            send_command(c, n);
-        }
+    if (c->transport) {
+        tenon__redis_commands_send(c);
     }
     if (c->transport && tenon__redis_channels_send(c) < 0) {
         (void)tenon_transport_abort(t); /* the next one may do better */
@@ -237,7 +155,7 @@ static tenon_error *read_replies(tenon_redis *c, const char *data, size_t len)
             break;
         }
         if (c->sent.first) {
-            answer(c, reply);
+            tenon__redis_answer(c, reply);
         } else {
             error = tenon__redis_pushed(c, reply);
             freeReplyObject(reply);
@@ -271,9 +189,7 @@ static tenon_status on_lost(void *self, tenon_transport *t,
                             const tenon_error *error)
 {
     (void)t;
-    lose(self,
-         error ? tenon__redis_error(tenon_error_status(error), NULL, error)
-               : tenon__redis_error(TENON_ABORTED, "the server closed", NULL));
+    lose(self, error);
     return TENON_OK;
 }
 
@@ -287,10 +203,9 @@ static const tenon_protocol_ops nobody = {.size = sizeof nobody};
 static void on_failed(tenon_waiter *waiter, tenon_future *future, void *user)
 {
     tenon_redis *c = user;
-    const tenon_error *error = tenon_future_error(future);
     (void)waiter;
     c->attempt = NULL;
-    lose(c, tenon__redis_error(tenon_error_status(error), NULL, error));
+    lose(c, tenon_future_error(future));
     tenon_future_unref(future);
 }
 
@@ -325,11 +240,18 @@ static void on_timer(tenon_timer *timer, void *user)
                      ? tenon_connect(c->reactor, c->address, factory, &options)
                      : NULL;
     if (tenon_future_on_done(c->attempt, &c->waiter, on_failed, c) < 0) {
-        lose(c, tenon__redis_error(TENON_NO_MEMORY, NULL, NULL));
+        tenon_error *error = tenon_error_of(TENON_NO_MEMORY, NULL);
+        lose(c, error);
+        tenon_error_unref(error);
     }
 }
 
 /* ---- public: the client ---- */
+
+static int64_t value_or(int64_t value, int64_t usual)
+{
+    return value ? value : usual;
+}
 
 static tenon_status take_options(tenon_redis_options *o,
                                  const tenon_redis_options *given)
@@ -338,16 +260,12 @@ static tenon_status take_options(tenon_redis_options *o,
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     }
     o->commands_max = o->commands_max ? o->commands_max : 65536;
-    o->pause_min_ns =
-        o->pause_min_ns ? o->pause_min_ns : 50 * TENON_MILLISECOND;
-    o->pause_max_ns = o->pause_max_ns ? o->pause_max_ns : 5 * TENON_SECOND;
-    o->connect_timeout_ns =
-        o->connect_timeout_ns ? o->connect_timeout_ns : 5 * TENON_SECOND;
-    return (given && !given->size) || o->connect_timeout_ns < 0 ||
-                   o->command_timeout_ns < 0 || o->pause_min_ns < 0 ||
-                   o->pause_max_ns < 0
-               ? TENON_INVALID
-               : TENON_OK;
+    o->connect_timeout_ns = value_or(o->connect_timeout_ns, 5 * TENON_SECOND);
+    o->pause_min_ns = value_or(o->pause_min_ns, 50 * TENON_MILLISECOND);
+    o->pause_max_ns = value_or(o->pause_max_ns, 5 * TENON_SECOND);
+    bool valid = o->connect_timeout_ns > 0 && o->command_timeout_ns >= 0 &&
+                 o->pause_min_ns > 0 && o->pause_max_ns > 0;
+    return valid && (!given || given->size) ? TENON_OK : TENON_INVALID;
 }
 
 static void set_address(tenon_redis *c)
@@ -421,89 +339,4 @@ void tenon_redis_close(tenon_redis *c)
 bool tenon_redis_is_connected(const tenon_redis *c)
 {
     return c->transport != NULL;
-}
-
-/* ---- public: commands ---- */
-
-/* Whether the first word is one after which replies are no answers. */
-static bool changes_protocol(const char *text)
-{
-    const char *word = strchr(strchr(text, '\n') + 1, '\n') + 1;
-    size_t len = strcspn(word, "\r");
-    return (len >= 9 && strncasecmp(word + len - 9, "subscribe", 9) == 0) ||
-           (len == 7 && strncasecmp(word, "monitor", 7) == 0);
-}
-
-static tenon_status check(tenon_redis *c, const char *text, int len)
-{
-    tenon_status status = c ? tenon__redis_check(c) : TENON_INVALID;
-    if (status < 0) {
-        return status;
-    }
-    if (len <= 0 || changes_protocol(text)) {
-        return len == -1 ? TENON_NO_MEMORY : TENON_INVALID;
-    }
-    if (c->channels && !c->greeting) {
-        return TENON_BUSY;
-    }
-    return c->count < c->options.commands_max ? TENON_OK : TENON_LIMIT;
-}
-
-/* Takes `text`, whatever comes of it. */
-static tenon_status give(tenon_redis *c, tenon_future **out, char *text,
-                         int len)
-{
-    tenon_future *future = NULL;
-    tenon_status status = check(c, text, len);
-    bool limited = status == TENON_OK && c->options.command_timeout_ns;
-    if (status == TENON_OK) {
-        status = tenon_future_new_with(
-            c->reactor, limited ? sizeof(command) : offsetof(command, limit),
-            &future);
-    }
-    command *n = tenon_future_room(future);
-    if (n && limited) {
-        tenon_timer_init(&n->limit, c->reactor);
-        (void)tenon_timer_set_daemon(&n->limit, true);
-        status = tenon_timer_start(&n->limit, c->options.command_timeout_ns,
-                                   on_limit, future);
-    }
-    if (status < 0) {
-        tenon_future_unref(future);
-        redisFreeCommand(len > 0 ? text : NULL);
-        return status;
-    }
-    n->future = future;
-    n->text = text;
-    n->len = (size_t)len;
-    c->count++;
-    if (out) {
-        *out = tenon_future_ref(future);
-    }
-    if (c->transport) {
-        send_command(c, n);
-    } else {
-        append(&c->waiting, n);
-    }
-    return TENON_OK;
-}
-
-tenon_status tenon_redis_command(tenon_redis *c, tenon_future **out,
-                                 const char *format, ...)
-{
-    char *text = NULL;
-    va_list arguments;
-    va_start(arguments, format);
-    int len = redisvFormatCommand(&text, format, arguments);
-    va_end(arguments);
-    return give(c, out, text, len);
-}
-
-tenon_status tenon_redis_command_argv(tenon_redis *c, tenon_future **out,
-                                      int argc, const char **argv,
-                                      const size_t *lens)
-{
-    char *text = NULL;
-    int len = argc > 0 ? redisFormatCommandArgv(&text, argc, argv, lens) : -2;
-    return give(c, out, text, len);
 }

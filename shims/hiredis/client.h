@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The client, as its files see it: client.c is the connection and what is
- * asked over it, subscribe.c what comes unasked. attach.c is another matter.
+ * The client, as its files see it: client.c is the connection, command.c what
+ * is asked over it, subscribe.c what comes unasked. attach.c stands alone.
  */
 
 #ifndef TENON_HIREDIS_CLIENT_H
@@ -52,6 +52,13 @@ tenon_status tenon__redis_check(tenon_redis *client);
 /* To leave in the next turn. */
 tenon_status tenon__redis_send(tenon_redis *client, const char *text,
                                size_t len);
+
+/* The connection is there: sends what waits. */
+void tenon__redis_commands_send(tenon_redis *client);
+/* It has ended: fails all. */
+void tenon__redis_commands_fail(tenon_redis *client, tenon_error *error);
+/* Takes the reply to the first of those that were sent. */
+void tenon__redis_answer(tenon_redis *client, redisReply *reply);
 
 /* The connection is there: subscribes to all. */
 tenon_status tenon__redis_channels_send(tenon_redis *client);

@@ -446,7 +446,11 @@ START_TEST(a_subscription_without_the_password)
 {
     server.password = "secret";
     if (begin(_i)) {
-        want_failure(subscribe("one", 0), TENON_REFUSED);
+        tenon_future *future = subscribe("one", 0);
+        wait_for(future);
+        ck_assert_ptr_nonnull(
+            strstr(tenon_error_message(tenon_future_error(future)), "NOAUTH"));
+        want_failure(future, TENON_REFUSED);
         ck_assert_int_eq(told.ups, 1);
         end();
     }
