@@ -41,7 +41,7 @@ static void free_roomy(tenon_future *f)
 {
     tenon_reactor *r = f->reactor;
     roomy *with = (roomy *)(void *)f;
-    if (with->len != SMALL || r->spare_count >= SPARES_MAX) {
+    if (with->len != SMALL || r->spare_count == SPARES_MAX) {
         tenon__free(&r->allocator, with, with->len);
         return;
     }

@@ -90,7 +90,8 @@ static void forget_attempt(tenon_redis *c)
 static tenon_error *reason_of(const tenon_error *cause)
 {
     if (!cause) {
-        return tenon__redis_error(TENON_ABORTED, "the server closed", NULL);
+        return tenon__redis_error(TENON_ABORTED,
+                                  "the server closed the connection", NULL);
     }
     return strcmp(tenon_error_domain(cause), "redis") == 0
                ? tenon_error_ref((tenon_error *)cause)
