@@ -218,9 +218,9 @@ struct tenon_reactor {
     const tenon__async_ops *async;
     tenon_node futures;    /* pending, or failed and not seen */
     tenon_node cancelling; /* cancelled, and to be passed on */
-    bool passing_on;
-    tenon__spare *spares; /* blocks for futures */
+    tenon__spare *spares;  /* blocks for futures */
     uint32_t spare_count;
+    bool passing_on;
     tenon_stats stats;
 };
 

@@ -139,36 +139,48 @@ static tenon_status check(tenon_redis *c, const char *text, int len)
     return c->count < c->options.commands_max ? TENON_OK : TENON_LIMIT;
 }
 
+static tenon_status new_command(tenon_redis *c, command **out)
+{
+    int64_t limit_ns = c->options.command_timeout_ns;
+    size_t len = limit_ns ? sizeof(command) : offsetof(command, limit);
+    tenon_future *future;
+    tenon_status status = tenon_future_new_with(c->reactor, len, &future);
+    if (status < 0) {
+        return status;
+    }
+    command *n = tenon_future_room(future);
+    n->future = future;
+    if (limit_ns) {
+        tenon_timer_init(&n->limit, c->reactor);
+        (void)tenon_timer_set_daemon(&n->limit, true);
+        status = tenon_timer_start(&n->limit, limit_ns, on_limit, future);
+    }
+    if (status < 0) {
+        tenon_future_unref(future);
+        return status;
+    }
+    *out = n;
+    return TENON_OK;
+}
+
 /* Takes `text`, whatever comes of it. */
 static tenon_status give(tenon_redis *c, tenon_future **out, char *text,
                          int len)
 {
-    tenon_future *future = NULL;
+    command *n = NULL;
     tenon_status status = check(c, text, len);
-    bool limited = status == TENON_OK && c->options.command_timeout_ns;
     if (status == TENON_OK) {
-        status = tenon_future_new_with(
-            c->reactor, limited ? sizeof(command) : offsetof(command, limit),
-            &future);
-    }
-    command *n = tenon_future_room(future);
-    if (n && limited) {
-        tenon_timer_init(&n->limit, c->reactor);
-        (void)tenon_timer_set_daemon(&n->limit, true);
-        status = tenon_timer_start(&n->limit, c->options.command_timeout_ns,
-                                   on_limit, future);
+        status = new_command(c, &n);
     }
     if (status < 0) {
-        tenon_future_unref(future);
         redisFreeCommand(len > 0 ? text : NULL);
         return status;
     }
-    n->future = future;
     n->text = text;
     n->len = (size_t)len;
     c->count++;
     if (out) {
-        *out = tenon_future_ref(future);
+        *out = tenon_future_ref(n->future);
     }
     if (c->transport) {
         send_command(c, n);
