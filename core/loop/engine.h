@@ -127,6 +127,8 @@ struct tenon_inbox {
     tenon_allocator allocator;
 };
 
+typedef struct tenon__spare tenon__spare;
+
 /* What core/async adds to a reactor, once that has a future or a task. */
 typedef struct tenon__async_ops {
     /* A waiter of a future that is done: the `run` of its node. It is called
@@ -218,8 +220,10 @@ struct tenon_reactor {
     const tenon__async_ops *async;
     struct tenon__tasks *tasks; /* of core/async, once there is one */
     size_t task_count;          /* started, and not ended */
-    tenon_node futures;    /* pending, or failed and not seen */
-    tenon_node cancelling; /* cancelled, and to be passed on */
+    tenon_node futures;         /* pending, or failed and not seen */
+    tenon_node cancelling;      /* cancelled, and to be passed on */
+    tenon__spare *spares;       /* blocks for futures */
+    uint32_t spare_count;
     bool passing_on;
     tenon_stats stats;
 };
