@@ -2,8 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The write side: one path for every byte that is written (R14). The first
- * write of a turn on an empty queue goes to the body at once; later ones of
+ * The write side: one path for every byte that is written (R14). On an empty
+ * queue the first write of a turn goes to the body at once, and so does each
+ * long one, of which a copy would cost more than a call; later short ones of
  * that turn are copied and leave together when it ends. What the body does not
  * take waits for it to be writable.
  *
@@ -13,12 +14,18 @@
 
 #include "net/transport.h"
 
-enum { PARTS_MAX = 64, ROUNDS_MAX = 16, FILE_PIECE = 65536 };
+enum { PARTS_MAX = 64, ROUNDS_MAX = 16, FILE_PIECE = 65536, LONG_LEN = 16384 };
 
 /* A write between two turns is not one of the turn before. */
 static uint64_t turn_of(const tenon_reactor *reactor)
 {
     return reactor->stats.turns * 2 + (reactor->phase != TENON__IDLE);
+}
+
+static bool goes_now(const tenon_transport *t, size_t len)
+{
+    return !t->queue.first &&
+           (t->write_turn != turn_of(t->reactor) || len >= LONG_LEN);
 }
 
 /* Lack of room in the kernel, of whatever kind, may pass. */
@@ -346,8 +353,8 @@ static void finish_now(tenon_transport *t, tenon__loan *loan)
     }
 }
 
-/* What the first write of a turn came to. */
-__attribute__((noinline)) static tenon_status after_first(
+/* What a write that was sent at once came to. */
+__attribute__((noinline)) static tenon_status sent_at_once(
     tenon_transport *t, const struct iovec *parts, size_t count,
     tenon__loan *loan, ssize_t sent)
 {
@@ -378,22 +385,21 @@ tenon_status tenon__transport_enqueue(tenon_transport *t,
     if (status < 0 || (total == 0 && !loan)) {
         return status;
     }
-    uint64_t turn = turn_of(t->reactor);
-    bool now =
-        !t->queue.first && t->write_turn != turn && total > 0 && !has_riders(t);
-    t->write_turn = turn;
-    return now ? after_first(t, parts, count, loan, send_parts(t, parts, count))
+    bool now = goes_now(t, total) && total > 0 && !has_riders(t);
+    t->write_turn = turn_of(t->reactor);
+    return now ? sent_at_once(t, parts, count, loan,
+                              send_parts(t, parts, count))
                : keep(t, parts, count, loan, 0);
 }
 
-/* What most writes are: the first of a turn, of one part, with nothing out of
- * the ordinary; so whatever else enqueue looks for is not there. */
+/* What most writes are: of one part, to be sent now, with nothing out of the
+ * ordinary; so whatever else enqueue looks for is not there. */
 static bool goes_plainly(const tenon_transport *t, const struct iovec *part)
 {
     return tenon__check_quickly(t->reactor) == TENON_OK && !t->extra &&
-           !t->queue.first && t->state == TENON__OPENED && !t->eof_asked &&
-           t->write_turn != turn_of(t->reactor) && part->iov_base &&
-           part->iov_len > 0 && part->iov_len <= PTRDIFF_MAX;
+           goes_now(t, part->iov_len) && t->state == TENON__OPENED &&
+           !t->eof_asked && part->iov_base && part->iov_len > 0 &&
+           part->iov_len <= PTRDIFF_MAX;
 }
 
 static tenon_status write_plainly(tenon_transport *t, const struct iovec *part)
@@ -402,7 +408,7 @@ static tenon_status write_plainly(tenon_transport *t, const struct iovec *part)
     ssize_t sent = t->ops->send(t, part, 1);
     return TENON__LIKELY(sent == (ssize_t)part->iov_len)
                ? TENON_OK
-               : after_first(t, part, 1, NULL, sent);
+               : sent_at_once(t, part, 1, NULL, sent);
 }
 
 tenon_status tenon_transport_writev(tenon_transport *t,
