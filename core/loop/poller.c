@@ -456,7 +456,7 @@ bool tenon__poller_dispatch(tenon_reactor *r)
 
 /* ---- deadlines ---- */
 
-static void set_timer_fd(tenon_reactor *r, int64_t deadline_ns)
+TENON__ASIDE static void set_timer_fd(tenon_reactor *r, int64_t deadline_ns)
 {
     struct itimerspec when = {{0, 0}, {0, 0}};
     if (deadline_ns != TENON_FOREVER) {

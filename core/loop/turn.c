@@ -209,7 +209,8 @@ static void end_run_if_done(tenon_reactor *r)
 }
 
 /* The child of a fork that a callback made comes back through here. */
-static tenon_status leave_in_child(tenon_reactor *r, tenon_reactor *outer)
+TENON__ASIDE static tenon_status leave_in_child(tenon_reactor *r,
+                                                tenon_reactor *outer)
 {
     r->depth--;
     r->pins--;
@@ -267,7 +268,7 @@ tenon_status tenon__enter(tenon_reactor *r, uint32_t turns, int64_t block_ns,
 
 /* The child of a fork: take our descriptor out of its host, else the host
  * would report the parent's events for ever. Nothing else is touched. */
-static void leave_host_in_child(tenon_reactor *r)
+TENON__ASIDE static void leave_host_in_child(tenon_reactor *r)
 {
     if (r->host_open) {
         r->host_open = false;
@@ -282,7 +283,7 @@ tenon_status tenon_turn(tenon_reactor *r, tenon_turn_result *out)
     tenon_turn_result ignored = nothing;
     out = out ? out : &ignored;
     *out = nothing;
-    tenon_status status = tenon__check(r);
+    tenon_status status = r ? tenon__check_quickly(r) : TENON_INVALID;
     if (status == TENON_FORKED) {
         leave_host_in_child(r);
     }
@@ -292,7 +293,7 @@ tenon_status tenon_turn(tenon_reactor *r, tenon_turn_result *out)
     if (r->kind == TENON__NATIVE || r->kind == TENON__MANUAL) {
         return TENON_NOT_SUPPORTED;
     }
-    if (r->poller.timer_lost) {
+    if (TENON__RARELY(r->poller.timer_lost)) {
         /* What asked for this entry is not to end its wait. */
         tenon__inbox_acknowledge(r);
         return tenon__enter(r, UINT32_MAX, TENON_MILLISECOND, out);
