@@ -33,8 +33,11 @@ const rig_group *const rig_groups[] = {
     &rig_process,
     &rig_shutdown,
     &rig_task,
-    &rig_task_value,
     &rig_task_cancel,
+    &rig_task_value,
+    &rig_iostream,
+    &rig_iostream_ends,
+    &rig_sock,
 #ifdef TENON_WITH_LINE
     &rig_line,
 #endif
