@@ -369,11 +369,11 @@ TENON__UNCHECKED static const uint64_t *deepest(const tenon__stack *stack)
 {
     const uint64_t *at = stack->base;
     const uint64_t *top = at + stack->size / sizeof *at;
-    tenon__stack_look(true);
+    tenon__stack_look_begins();
     while (at < top && *at == 0) {
         at++;
     }
-    tenon__stack_look(false);
+    tenon__stack_look_ends();
     return at;
 }
 

@@ -29,7 +29,10 @@ static rig_fibre fibre;
 
 /* ---- the system ---- */
 
-/* The errno of the advice, or of the call; 0: it is made. */
+/* The errno of the advice, or of the call; 0: it is made; TAKEN: it is not, but
+ * is said to be. */
+enum { TAKEN = -1 };
+
 static struct {
     int advice;
     int advice_errno;
@@ -42,7 +45,7 @@ static struct {
 TENON__UNCHECKED static int failing(int error)
 {
     errno = error;
-    return -1;
+    return error == TAKEN ? 0 : -1;
 }
 
 TENON__UNCHECKED int madvise(void *at, size_t len, int advice)
@@ -382,6 +385,21 @@ START_TEST(fences_are_counted_in_the_process)
 }
 END_TEST
 
+/* Emulators of system calls say yes to any advice. */
+START_TEST(nonsense_that_is_taken_is_seen)
+{
+    faults.advice = -1;
+    faults.advice_errno = TAKEN;
+    tenon__stack stack;
+    get(&stack);
+    ck_assert_int_eq(faults.advised, 1);
+    ck_assert_int_eq(pool.light, TENON__LIGHT_NO);
+    ck_assert(!stack.canary);
+    ck_assert_int_eq(signal_of(write_below, &stack), SIGSEGV);
+    tenon__stack_put(&pool, &stack);
+}
+END_TEST
+
 /* One failure is not taken for a kernel without light guards. */
 START_TEST(a_refused_guard_is_replaced)
 {
@@ -673,6 +691,7 @@ int main(void)
     tcase_add_loop_test(tcase, overflow_is_a_fault, LIGHT, CANARY);
     tcase_add_test(tcase, canary_is_seen);
     tcase_add_test(tcase, fences_are_counted_in_the_process);
+    tcase_add_test(tcase, nonsense_that_is_taken_is_seen);
     tcase_add_test(tcase, a_refused_guard_is_replaced);
     tcase_add_test(tcase, marks_are_right);
     tcase_add_test(tcase, marks_of_a_context_are_right);
