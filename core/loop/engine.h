@@ -24,6 +24,7 @@
 #ifndef TENON_LOOP_ENGINE_H
 #define TENON_LOOP_ENGINE_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -489,6 +490,13 @@ bool tenon__post_run_closed(tenon_reactor *reactor, tenon_node *node);
 void tenon__inbox_wake(tenon_inbox *inbox);
 
 void tenon__signals_end(tenon_reactor *reactor);
+/** Puts `fn` in front of what handles a fault (on the alternate stack), once,
+ *  however often it is taken, and until it is given back as often. */
+tenon_status tenon__signal_take(int signo,
+                                void (*fn)(int, siginfo_t *, void *));
+void tenon__signal_give(int signo, void (*fn)(int, siginfo_t *, void *));
+/** Inside of `fn`: does what would be done without it. */
+void tenon__signal_hand_on(int signo, siginfo_t *info, void *context);
 tenon_status tenon__shutdown_begin(tenon_reactor *reactor);
 
 #endif
