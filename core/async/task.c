@@ -130,13 +130,18 @@ static tenon_status check_start(const tenon_task *t)
     return status < 0 ? status : tenon__tasks_need_hook(t->future.reactor);
 }
 
-tenon_status tenon_task_start(tenon_task *t)
+tenon_status tenon__task_begin(tenon_task *t, bool eager)
 {
-    tenon_status status = t ? check_start(t) : TENON_INVALID;
+    tenon_status status = check_start(t);
     if (status == TENON_OK) {
-        start(t, false);
+        start(t, eager);
     }
     return status;
+}
+
+tenon_status tenon_task_start(tenon_task *t)
+{
+    return t ? tenon__task_begin(t, false) : TENON_INVALID;
 }
 
 tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
@@ -148,12 +153,11 @@ tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
     if (status < 0) {
         return status;
     }
-    status = check_start(t);
+    status = tenon__task_begin(t, options && (options->flags & TENON_TASK_EAGER));
     if (status < 0) {
         tenon__future_discard(&t->future);
         return status;
     }
-    start(t, options && (options->flags & TENON_TASK_EAGER));
     if (out) {
         *out = t;
     } else {
@@ -231,6 +235,9 @@ void tenon__task_finish(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
     struct tenon__tasks *tasks = r->tasks;
+    if (t->scope) {
+        tenon__scopes_leave(t);
+    }
     if (t->abandoned) {
         abandon(t);
     } else if (t->stack.base) {
@@ -240,6 +247,9 @@ void tenon__task_finish(tenon_task *t)
     tenon__list_remove(&t->node);
     r->task_count--;
     tenon__task_conclude(t);
+    if (t->group) {
+        tenon__group_child_done(t);
+    }
     free_value(t);
     free_user(t);
     tenon__local_unref(r, t->locals);

@@ -36,6 +36,7 @@ static tenon_status make_tasks(tenon_reactor *r)
     tasks->reactor = r;
     tenon__list_init(&tasks->all);
     tenon__list_init(&tasks->stalled);
+    tenon__list_init(&tasks->asking);
     tenon__stacks_init(&tasks->stacks, &r->allocator);
     r->tasks = tasks;
     r->async = &tenon__async;

@@ -19,6 +19,7 @@
 #include <tenon/foreign.h>
 #include <tenon/future.h>
 #include <tenon/gather.h>
+#include <tenon/group.h>
 #include <tenon/inbox.h>
 #include <tenon/info.h>
 #include <tenon/listener.h>
@@ -32,6 +33,7 @@
 #include <tenon/status.h>
 #include <tenon/stream.h>
 #include <tenon/task.h>
+#include <tenon/timeout.h>
 #include <tenon/timer.h>
 #include <tenon/transport.h>
 #include <tenon/watch.h>
