@@ -69,6 +69,45 @@ tenon_status tenon_gather(tenon_reactor *r, tenon_future *const *futures,
     return TENON_OK;
 }
 
+/* The array that gather takes is needed for a moment. */
+static tenon_status gather_all(tenon_reactor *r,
+                               const tenon_named_future *futures, size_t count,
+                               uint32_t flags, tenon_future **out)
+{
+    size_t len;
+    if (__builtin_mul_overflow(count, sizeof(tenon_future *), &len)) {
+        return TENON_INVALID;
+    }
+    tenon_future **plain = tenon__alloc(&r->allocator, len);
+    if (!plain) {
+        return TENON_NO_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        plain[i] = futures[i].future;
+    }
+    tenon_status status = tenon_gather(r, plain, count, flags, out);
+    tenon__free(&r->allocator, plain, len);
+    return status;
+}
+
+tenon_status tenon_gather_named(tenon_reactor *r,
+                                const tenon_named_future *futures, size_t count,
+                                uint32_t flags, tenon_future **out)
+{
+    tenon_status status = tenon__check(r);
+    if (status < 0 || (count > 0 && !futures)) {
+        return status < 0 ? status : TENON_INVALID;
+    }
+    if (count == 0) {
+        return tenon_gather(r, NULL, 0, flags, out);
+    }
+    status = gather_all(r, futures, count, flags, out);
+    for (size_t i = 0; status == TENON_OK && i < count; i++) {
+        tenon__gathered_of(*out)->children[i].name = futures[i].name;
+    }
+    return status;
+}
+
 /* ---- any, race ---- */
 
 static void any_heard(tenon__gathered *g, tenon_future *child, size_t index)

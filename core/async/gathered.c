@@ -9,6 +9,8 @@
 
 #include "async/gathered.h"
 
+#include <string.h>
+
 static size_t block_len(size_t count)
 {
     return sizeof(tenon__gathered) + count * sizeof(tenon__gathered_child);
@@ -168,6 +170,18 @@ tenon_future *tenon_gather_child(const tenon_future *f, size_t index)
     }
     const tenon__gathered_child *child = &g->children[index];
     return child->waiter.future ? child->waiter.future : child->future;
+}
+
+tenon_future *tenon_gather_find(const tenon_future *f, const char *name)
+{
+    const tenon__gathered *g = as_gathered(f);
+    for (size_t i = 0; g && name && i < g->count; i++) {
+        const char *its = g->children[i].name;
+        if (its && strcmp(its, name) == 0) {
+            return tenon_gather_child(f, i);
+        }
+    }
+    return NULL;
 }
 
 size_t tenon_gather_winner(const tenon_future *f)

@@ -13,7 +13,9 @@
 #include <tenon/alloc.h>
 #include <tenon/await.h>
 #include <tenon/call.h>
+#include <tenon/completed.h>
 #include <tenon/connector.h>
+#include <tenon/coop.h>
 #include <tenon/endpoint.h>
 #include <tenon/error.h>
 #include <tenon/foreign.h>
@@ -30,6 +32,7 @@
 #include <tenon/reactor.h>
 #include <tenon/resolver.h>
 #include <tenon/signal.h>
+#include <tenon/stagger.h>
 #include <tenon/status.h>
 #include <tenon/stream.h>
 #include <tenon/task.h>
