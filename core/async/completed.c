@@ -68,7 +68,7 @@ static void over(tenon__gathered *g)
 {
     int64_t done = 0;
     for (size_t i = 0; i < g->count; i++) {
-        const tenon_future *child = g->children[i].waiter.future;
+        const tenon_future *child = tenon_gather_child(&g->future, i);
         done += !child || !tenon__future_pending(child);
     }
     if (tenon__future_pending(&g->future)) {
