@@ -205,6 +205,9 @@ void tenon__task_conclude(tenon_task *t)
     if (!tenon__future_pending(&t->future)) {
         return;
     }
+    if (tenon__is_the_end(t->future.reactor, status)) {
+        t->future.flags |= TENON__FUTURE_SEEN;
+    }
     if (status == TENON_CANCELLED || (status >= 0 && t->must_cancel)) {
         conclude_cancelled(t);
     } else if (status < 0) {

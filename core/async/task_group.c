@@ -100,6 +100,9 @@ static void conclude(tenon_group *g, tenon_error *error)
     if (!tenon__future_pending(f)) {
         tenon_error_unref(error);
     } else if (error) {
+        if (tenon__is_the_end(f->reactor, tenon_error_status(error))) {
+            f->flags |= TENON__FUTURE_SEEN;
+        }
         tenon__future_set_error(f, error);
     } else if (g->outside) {
         f->error = tenon_error_ref(g->reason);
@@ -453,6 +456,7 @@ static void abandon_children(tenon_group *g, tenon_status status)
     }
     if (tenon__future_pending(&g->future)) {
         tenon__future_fail_status(&g->future, status, NULL, NULL);
+        tenon__future_see(&g->future); /* it is returned */
     }
 }
 
