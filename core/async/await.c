@@ -11,21 +11,21 @@
 /* ---- futures ---- */
 
 static bool cancel_future(tenon__wait *w, tenon_error *reason);
-static const tenon__wait_kind for_future = {"future", cancel_future};
+static const tenon__wait_kind for_future = {"future", cancel_future,
+                                            tenon__awaited_task};
 
 static tenon__future_wait *wait_of(tenon__wait *w)
 {
     return (tenon__future_wait *)(void *)w;
 }
 
-/* One that is done keeps what it came to: the task is cancelled as it goes on,
- * unless that is taken back before. */
+/* One that is done, or would not be cancelled, keeps what it comes to: the task
+ * is cancelled as it goes on, unless that is taken back before. */
 static bool cancel_future(tenon__wait *w, tenon_error *reason)
 {
     tenon_future *f = wait_of(w)->waiter.future;
-    if (tenon__future_pending(f)) {
-        (void)tenon__future_cancel(f, reason);
-    } else {
+    bool done = !tenon__future_pending(f);
+    if (done || tenon__future_cancel(f, reason) == TENON_PENDING) {
         w->task->must_cancel = true;
     }
     return false;
@@ -33,8 +33,7 @@ static bool cancel_future(tenon__wait *w, tenon_error *reason)
 
 tenon_task *tenon__awaited_task(const tenon__wait *w)
 {
-    const tenon__future_wait *fw =
-        (const tenon__future_wait *)(const void *)w;
+    const tenon__future_wait *fw = (const tenon__future_wait *)(const void *)w;
     tenon_future *f = w->kind == &for_future ? fw->waiter.future : NULL;
     return f && tenon__future_pending(f) ? tenon_task_of(f) : NULL;
 }
@@ -71,9 +70,10 @@ static tenon_status refuse_future(tenon_task *t, const tenon_future *f)
 {
     char text[160];
     tenon_reactor *r = t->future.reactor;
-    if (!f || f == &t->future) {
-        return tenon_raise(TENON_INVALID, f ? "a task waits for itself"
-                                            : "there is no future");
+    if (!f || !f->reactor || f == &t->future) {
+        return tenon_raise(TENON_INVALID, f == &t->future
+                                              ? "a task waits for itself"
+                                              : "there is no future");
     }
     snprintf(
         text, sizeof text,
@@ -168,7 +168,7 @@ static bool cancel_sleep(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind for_time = {"sleep", cancel_sleep};
+static const tenon__wait_kind for_time = {"sleep", cancel_sleep, NULL};
 
 static void on_time(tenon_timer *timer, void *user)
 {
@@ -220,7 +220,7 @@ static bool cancel_turn(tenon__wait *w, tenon_error *reason)
     return false;
 }
 
-static const tenon__wait_kind for_turn = {"yield", cancel_turn};
+static const tenon__wait_kind for_turn = {"yield", cancel_turn, NULL};
 
 tenon_status tenon_yield_at(const char *site)
 {

@@ -24,7 +24,7 @@ static bool cancel_pull(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind for_next = {"the next one", cancel_pull};
+static const tenon__wait_kind for_next = {"the next one", cancel_pull, NULL};
 
 /* ---- the queue ---- */
 
@@ -99,8 +99,8 @@ static void on_time(tenon_timer *timer, void *user)
     g->expired = true;
     for (size_t i = 0; i < g->count; i++) {
         tenon__gathered_child *child = &g->children[i];
-        bool done =
-            child->waiter.future && !tenon__future_pending(child->waiter.future);
+        bool done = child->waiter.future &&
+                    !tenon__future_pending(child->waiter.future);
         if (done) {
             put(g, i);
         }
@@ -118,10 +118,9 @@ static void pass_on(tenon_future *f)
     tenon__gathered_settle(g);
 }
 
-static const tenon__gathered_ops ops = {{.name = "as_completed",
-                                         .free = tenon__gathered_free,
-                                         .pass_on = pass_on},
-                                        heard};
+static const tenon__gathered_ops ops = {
+    {.name = "as_completed", .free = tenon__gathered_free, .pass_on = pass_on},
+    heard};
 
 /* ---- public ---- */
 

@@ -29,8 +29,7 @@ static void free_coop(tenon_future *f)
     tenon__free(&f->reactor->allocator, f, sizeof(tenon_coop));
 }
 
-static const tenon__future_kind coop_kind = {.name = "coop",
-                                             .free = free_coop};
+static const tenon__future_kind coop_kind = {.name = "coop", .free = free_coop};
 
 static void settle(tenon_coop *c)
 {
@@ -73,9 +72,8 @@ static tenon_status one_slice(tenon_coop *c)
 {
     const tenon_reactor *r = c->future.reactor;
     int64_t slice_ns = c->options.slice_ns;
-    int64_t end_ns = slice_ns > 0
-                         ? tenon__add_ns(tenon__clock(r), slice_ns)
-                         : INT64_MIN;
+    int64_t end_ns =
+        slice_ns > 0 ? tenon__add_ns(tenon__clock(r), slice_ns) : INT64_MIN;
     tenon_status status;
     do {
         status = one_step(c);

@@ -25,8 +25,6 @@ typedef struct tenon__future_kind {
     void (*pass_on)(tenon_future *future);
     /* Cancels a pending one in a way of its own. May be NULL. */
     tenon_status (*cancel)(tenon_future *future, tenon_error *reason);
-    /* The last reference goes while it is pending. May be NULL. */
-    void (*drop)(tenon_future *future);
 } tenon__future_kind;
 
 enum tenon__future_flag {

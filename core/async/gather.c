@@ -135,11 +135,12 @@ static void race_heard(tenon__gathered *g, tenon_future *child, size_t index)
     }
 }
 
-static const tenon__gathered_ops any_ops = {{.name = "any",
-                                          .free = tenon__gathered_free,
-                                          .may_cancel = tenon__gathered_may_cancel,
-                                          .pass_on = tenon__gathered_pass_on},
-                                         any_heard};
+static const tenon__gathered_ops any_ops = {
+    {.name = "any",
+     .free = tenon__gathered_free,
+     .may_cancel = tenon__gathered_may_cancel,
+     .pass_on = tenon__gathered_pass_on},
+    any_heard};
 
 static const tenon__gathered_ops race_ops = {
     {.name = "race",

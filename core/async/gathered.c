@@ -75,8 +75,8 @@ static bool fits(const tenon_reactor *r, tenon_future *const *futures,
 }
 
 tenon_status tenon__gathered_new(tenon_reactor *r, tenon_future *const *futures,
-                              size_t count, const tenon__gathered_ops *ops,
-                              tenon__gathered **out)
+                                 size_t count, const tenon__gathered_ops *ops,
+                                 tenon__gathered **out)
 {
     tenon_status status = tenon__check(r);
     if (status < 0 || !fits(r, futures, count)) {

@@ -27,8 +27,7 @@ typedef struct tenon__gathered_child {
  * itself; the latter may be NULL. */
 typedef struct tenon__gathered_ops {
     tenon__future_kind kind; /* first */
-    void (*heard)(tenon__gathered *whole, tenon_future *child,
-                  size_t index);
+    void (*heard)(tenon__gathered *whole, tenon_future *child, size_t index);
 } tenon__gathered_ops;
 
 struct tenon__gathered {
@@ -50,8 +49,9 @@ struct tenon__gathered {
 /** Makes one, with a reference for the caller. Children are heard in later
  *  turns. */
 tenon_status tenon__gathered_new(tenon_reactor *reactor,
-                              tenon_future *const *futures, size_t count,
-                              const tenon__gathered_ops *ops, tenon__gathered **out);
+                                 tenon_future *const *futures, size_t count,
+                                 const tenon__gathered_ops *ops,
+                                 tenon__gathered **out);
 /** The whole behind a future of one of the kinds. */
 static inline tenon__gathered *tenon__gathered_of(tenon_future *future)
 {

@@ -338,8 +338,8 @@ static tenon_status start(retry *y)
     tenon_timer_set_name(&y->limit, "retry");
     tenon_status status = tenon__timer_keep(&y->timer);
     if (status == TENON_OK && y->policy.deadline_ns != TENON_FOREVER) {
-        status = tenon_timer_start_at(&y->limit, y->policy.deadline_ns,
-                                      on_limit, y);
+        status =
+            tenon_timer_start_at(&y->limit, y->policy.deadline_ns, on_limit, y);
     }
     return status < 0 ? status : tenon_timer_start(&y->timer, 0, on_next, y);
 }

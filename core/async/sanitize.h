@@ -35,7 +35,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#if defined(__has_include)
+/* Nobody runs a sanitizer's build under valgrind. */
+#if defined(__has_include) && !defined(TENON__ASAN) && !defined(TENON__TSAN)
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #define TENON__VALGRIND 1
@@ -124,14 +125,12 @@ TENON__INLINE void tenon__stack_unmapped(tenon__stack_note *note)
 #endif
 }
 
-/* Somebody gets it: nothing that the tools remember of it holds any more, and
- * there may be pointers on it. */
+/* Somebody gets it: there may be pointers on it. */
 TENON__INLINE void tenon__stack_begins(void *base, size_t size)
 {
     (void)base;
     (void)size;
 #if defined(TENON__ASAN)
-    ASAN_UNPOISON_MEMORY_REGION(base, size);
     __lsan_register_root_region(base, size);
 #endif
 #if defined(TENON__VALGRIND)
@@ -139,6 +138,8 @@ TENON__INLINE void tenon__stack_begins(void *base, size_t size)
 #endif
 }
 
+/* Its last functions have not returned: nothing that the tools remember of it
+ * holds any more. */
 TENON__INLINE void tenon__stack_ends(void *base, size_t size)
 {
     (void)base;

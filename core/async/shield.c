@@ -85,9 +85,8 @@ static void on_late(tenon_timer *timer, void *user)
         return;
     }
     s->expired = true;
-    tenon_error *reason =
-        tenon__error(source->reactor, TENON_CANCELLED,
-                     "the time limit was reached", NULL);
+    tenon_error *reason = tenon__error(source->reactor, TENON_CANCELLED,
+                                       "the time limit was reached", NULL);
     (void)tenon__future_cancel(source, reason);
     tenon_error_unref(reason);
 }

@@ -154,16 +154,22 @@ static void slab_free(tenon__stacks *pool, tenon__slab *slab)
     tenon__free(pool->allocator, slab, sizeof *slab);
 }
 
+/* Some that are no Linux take every advice for a hint, and say that they took
+ * it: those would take nonsense, too. Nothing is advised on no bytes. */
+static enum tenon__light ask_light(void)
+{
+    return madvise(NULL, 0, MADV_GUARD_INSTALL) == 0 && madvise(NULL, 0, -1) < 0
+               ? TENON__LIGHT_YES
+               : TENON__LIGHT_NO;
+}
+
 static bool guard_lightly(tenon__stacks *pool, char *guard, size_t len)
 {
-    if (!pool->light) {
-        return false;
+    if (pool->light == TENON__LIGHT_UNKNOWN) {
+        pool->light = ask_light();
     }
-    if (madvise(guard, len, MADV_GUARD_INSTALL) == 0) {
-        return true;
-    }
-    pool->light = errno != EINVAL; /* a kernel that does not know it */
-    return false;
+    return pool->light == TENON__LIGHT_YES &&
+           madvise(guard, len, MADV_GUARD_INSTALL) == 0;
 }
 
 static bool guard_fenced(tenon__stacks *pool, char *guard, size_t len)
@@ -247,7 +253,6 @@ void tenon__stacks_init(tenon__stacks *pool, const tenon_allocator *allocator)
         .allocator = allocator,
         .warm_max = WARM_MAX,
         .fence_max = FENCE_MAX,
-        .light = true,
     };
     for (int i = 0; i < TENON__STACK_ORDERS; i++) {
         tenon__list_init(&pool->shelves[i].warm);

@@ -237,8 +237,7 @@ static tenon_status check(const tenon_reactor *r,
 static tenon_status start_first(stagger *s)
 {
     tenon_status status = tenon__timer_keep(&s->timer);
-    return status < 0 ? status
-                      : tenon_timer_start(&s->timer, 0, on_next, s);
+    return status < 0 ? status : tenon_timer_start(&s->timer, 0, on_next, s);
 }
 
 tenon_status tenon_stagger(tenon_reactor *r,

@@ -9,6 +9,7 @@
  *   tasks.c        all of a reactor's          local.c   what it carries
  *   step.c         running one from a wait to the next
  *   scope.c        cancelling that is taken back: of time limits, of groups
+ *   task_dump.c    who waits for whom
  *
  * A task is resumed by tenon__task_resume alone, from the ready queue, on the
  * stack of whoever runs the turn. Everything that a task can wait for is a
@@ -29,6 +30,7 @@
 
 #include "async/context.h"
 #include "async/future.h"
+#include "async/local.h"
 #include "async/stack.h"
 
 enum tenon__task_state {
@@ -46,6 +48,8 @@ typedef struct tenon__wait_kind {
     /* The task is cancelled: unlink, now, what would wake it, and return true;
      * or see to it that it will be woken, and return false. */
     bool (*cancel)(tenon__wait *wait, tenon_error *reason);
+    /* The task that could end the wait, for dumps; may be NULL, and say so. */
+    tenon_task *(*blocker)(const tenon__wait *wait);
 } tenon__wait_kind;
 
 struct tenon__wait {
@@ -54,15 +58,6 @@ struct tenon__wait {
     const char *site;
     const void *object; /* what is waited for, for dumps; may be NULL */
 };
-
-/* A value that tasks carry; the lists share their ends. */
-typedef struct tenon__local {
-    struct tenon__local *next;
-    const tenon_local_key *key;
-    void *value;
-    tenon_free_fn *free_value;
-    uint32_t refs;
-} tenon__local;
 
 enum { TENON__TASK_NAME = 32, TENON__TASK_CREDIT = 128 };
 
@@ -89,8 +84,8 @@ struct tenon_task {
     tenon_free_fn *free_value;
     int64_t number;
     size_t stack_size;
-    uint64_t serial; /* of its start */
-    uint64_t pass;   /* of the cancelling that came by last */
+    uint64_t serial;    /* of its start */
+    uint64_t pass;      /* of the cancelling that came by last */
     uint64_t requests;  /* to end, ever */
     tenon_scope *scope; /* the innermost that is open */
     tenon_group *group; /* whose child it is, or NULL */
@@ -115,9 +110,12 @@ struct tenon__tasks {
     tenon__stacks stacks;
     tenon_shutdown hook;
     uint64_t started;
-    uint64_t passes; /* of cancelling */
+    uint64_t passes;   /* of cancelling */
     tenon_node asking; /* groups whose children are to be asked to end */
     bool asks;         /* that is under way */
+    tenon_signal dump_signal;
+    FILE *dump_file;
+    uint32_t dump_format;
     tenon_spawn_fn *on_spawn;
     void *on_spawn_user;
     bool hooked;       /* `hook` is registered */
@@ -174,7 +172,7 @@ tenon_status tenon__task_wait_turn(tenon__wait *wait);
 static inline tenon_status tenon__task_wait_free(tenon_task *task,
                                                  const char *site)
 {
-    if (task->must_cancel || task->credit == 0) {
+    if (task->must_cancel || task->atomics > 0 || task->credit == 0) {
         return tenon_yield_at(site);
     }
     task->credit--;
@@ -268,15 +266,9 @@ void tenon__tasks_end(tenon_reactor *reactor);
 /** Frees what the reactor had for tasks. */
 void tenon__tasks_free(tenon_reactor *reactor);
 
-/* ---- local.c ---- */
+/* ---- task_dump.c ---- */
 
-static inline tenon__local *tenon__local_ref(tenon__local *list)
-{
-    if (list) {
-        list->refs++;
-    }
-    return list;
-}
-void tenon__local_unref(tenon_reactor *reactor, tenon__local *list);
+/** A line for each task and each ring of them. */
+void tenon__tasks_dump(const tenon_reactor *reactor, FILE *file);
 
 #endif

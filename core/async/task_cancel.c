@@ -114,7 +114,8 @@ uint32_t tenon_task_cancelling(const tenon_task *t)
 
 uint32_t tenon_task_uncancel(tenon_task *t)
 {
-    if (t->cancels > 0 && --t->cancels == 0) {
+    bool may = tenon__check_thread(t->future.reactor) == TENON_OK;
+    if (may && t->cancels > 0 && --t->cancels == 0) {
         t->must_cancel = false;
     }
     return t->cancels;

@@ -157,8 +157,7 @@ static limited *limited_of(tenon__wait *w)
 
 static void cancel_late(tenon_future *f)
 {
-    tenon_error *reason =
-        tenon__error(f->reactor, TENON_CANCELLED, over, NULL);
+    tenon_error *reason = tenon__error(f->reactor, TENON_CANCELLED, over, NULL);
     (void)tenon__future_cancel(f, reason);
     tenon_error_unref(reason);
 }
@@ -244,7 +243,15 @@ static bool cancel_keeping(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind for_kept = {"future, for a time", cancel_keeping};
+static tenon_task *kept_task(const tenon__wait *w)
+{
+    const limited *l = (const limited *)(const void *)w;
+    tenon_future *f = l->on.waiter.future;
+    return f && tenon__future_pending(f) ? tenon_task_of(f) : NULL;
+}
+
+static const tenon__wait_kind for_kept = {"future, for a time", cancel_keeping,
+                                          kept_task};
 
 static void on_enough(tenon_timer *timer, void *user)
 {
@@ -315,7 +322,8 @@ static tenon_status refuses(tenon_task *t, tenon_task *victim)
     tenon_task *next = victim;
     for (int i = 0; next && i < CHAIN_MAX; i++) {
         victim = next;
-        next = victim->wait ? tenon__awaited_task(victim->wait) : NULL;
+        const tenon__wait *its = victim->wait;
+        next = its && its->kind->blocker ? its->kind->blocker(its) : NULL;
     }
     const tenon__wait *w = victim->wait;
     snprintf(text, sizeof text,
@@ -344,7 +352,8 @@ tenon_status tenon_kill_at(tenon_task *victim, int64_t delay_ns,
     bool ended = tenon_task_is_done(victim);
     if (!ended && status == TENON_TIMED_OUT) {
         status = refuses(t, victim);
-    } else if (ended && (status != TENON_CANCELLED || t->requests == requests)) {
+    } else if (ended &&
+               (status != TENON_CANCELLED || t->requests == requests)) {
         tenon__future_see(&victim->future);
         status = TENON_OK;
     }

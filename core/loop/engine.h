@@ -74,6 +74,7 @@ typedef struct tenon__object_ops {
 struct tenon__object {
     tenon_node node; /* in reactor->objects */
     const tenon__object_ops *ops;
+    struct tenon__local *locals; /* of who made it: core/async/local.h */
 };
 
 /* One per user callback on the stack; see tenon__frame_enter. */
@@ -84,6 +85,7 @@ typedef struct tenon__frame {
     const char *name; /* NULL: the copy, if that is not empty */
     char copy[40];
     bool alive;
+    bool carries; /* `object` is a tenon__object: the callback has its locals */
 } tenon__frame;
 
 /* What is known of a descriptor number. The generation goes into epoll with

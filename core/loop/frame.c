@@ -19,6 +19,7 @@ void tenon__frame_enter(tenon_reactor *r, tenon__frame *frame,
     frame->name = name;
     frame->copy[0] = '\0';
     frame->alive = true;
+    frame->carries = false;
     r->frames = frame;
 }
 

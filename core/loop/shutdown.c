@@ -394,7 +394,9 @@ tenon_status tenon_reactor_close(tenon_reactor *r)
     if (r->life == TENON__HOOKS) {
         return TENON_PENDING;
     }
-    if (r->run_active) {
+    bool entered = r->kind == TENON__NATIVE && r->depth > 0 &&
+                   r->life == TENON__OPEN; /* by an eager task */
+    if (r->run_active || entered) {
         return r->life == TENON__OPEN ? TENON_BUSY : TENON_OK;
     }
     if (r->life == TENON__OPEN && !tenon__list_empty(&r->hooks)) {

@@ -110,6 +110,7 @@ void tenon__transport_enter(tenon_transport *t, tenon__frame *frame,
     tenon_transport_ref(t);
     tenon__frame_enter_named(t->reactor, frame, t, what,
                              tenon__transport_name(t));
+    frame->carries = true;
 }
 
 void tenon__transport_leave(tenon_transport *t)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/local.h"
 #include "loop/trace.h"
 #include "net/listener.h"
 
@@ -132,6 +133,7 @@ static tenon_status build(tenon_transport *t)
         tenon_build_fn *fn = t->build;
         memset(&protocol, 0, sizeof protocol);
         tenon__frame_enter(t->reactor, &frame, t, "factory", NULL);
+        frame.carries = true;
         status = fn(t->protocol.self, t, &protocol);
         tenon__frame_leave(t->reactor, &frame);
         t->build = NULL;
@@ -348,6 +350,7 @@ tenon_transport *tenon__transport_new(tenon_reactor *reactor,
     t->ready.run = on_ready;
     t->late.run = tenon__transport_late;
     t->refs = 1;
+    t->object.locals = tenon__local_keep(reactor);
     tenon__object_add(reactor, &t->object, &object_ops);
     tenon__alive_add(reactor);
     tenon__pin(reactor);
@@ -379,6 +382,7 @@ static void drop(tenon_reactor *reactor, tenon_node *node)
 {
     tenon_transport *t = TENON__OF(node, tenon_transport, ready);
     tenon__transport_free_extra(t);
+    tenon__local_forget(reactor, &t->object);
     tenon__trace_forget(reactor, t);
     tenon__free(&reactor->allocator, t, t->ops->len);
     tenon__unpin(reactor);

@@ -37,9 +37,9 @@ tenon_as_completed(tenon_reactor *reactor, tenon_future *const *futures,
 #define tenon_completed_next(all, out) \
     tenon_completed_next_at((all), (out), TENON_SITE)
 /** The same; see tenon_await_at. */
-TENON_CHECKED TENON_API tenon_status
-tenon_completed_next_at(tenon_future *all, tenon_future **out,
-                        const char *site);
+TENON_CHECKED TENON_API tenon_status tenon_completed_next_at(tenon_future *all,
+                                                             tenon_future **out,
+                                                             const char *site);
 
 TENON_END
 

@@ -32,9 +32,9 @@ typedef struct tenon_error_options {
     const char *message; /**< copied; NULL: "" */
     tenon_error *cause;  /**< may be NULL */
     const tenon_allocator *allocator; /**< NULL: malloc and free */
-    tenon_error *const *children; /**< it takes references of its own; the
+    tenon_error *const *children;     /**< it takes references of its own; the
                                        first is the cause if that is NULL */
-    size_t child_count;           /**< 0: none */
+    size_t child_count;               /**< 0: none */
 } tenon_error_options;
 
 TENON_BEGIN

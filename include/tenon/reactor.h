@@ -109,6 +109,7 @@ typedef struct tenon_stats {
     size_t listener_count;       /**< now */
     /** Lateness of timers: bucket i counts lags below 2^i microseconds. */
     uint64_t lag_us_log2[24];
+    size_t task_count; /**< now: started, and not ended */
 } tenon_stats;
 
 /** Told that the reactor has something to do from now on, or nothing any

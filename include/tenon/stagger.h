@@ -76,8 +76,8 @@ TENON_API size_t tenon_stagger_winner(const tenon_future *future);
  *  after how many tries, and has the last failure for its cause.
  *  Errors: TENON_TIMED_OUT after `timeout_ns`; TENON_CANCELLED at once when the
  *  task is; TENON_INVALID outside of a task. */
-TENON_CHECKED TENON_API tenon_status tenon_retry(
-    tenon_task_fn *fn, void *user, const tenon_retry_options *options);
+TENON_CHECKED TENON_API tenon_status
+tenon_retry(tenon_task_fn *fn, void *user, const tenon_retry_options *options);
 /** The same for callbacks: a future that becomes what the first try to succeed
  *  is, or fails as above. Cancelling it cancels the try under way. The first
  *  begins in the next turn.

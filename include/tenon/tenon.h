@@ -24,6 +24,7 @@
 #include <tenon/group.h>
 #include <tenon/inbox.h>
 #include <tenon/info.h>
+#include <tenon/iostream.h>
 #include <tenon/listener.h>
 #include <tenon/manual.h>
 #include <tenon/pipe.h>
@@ -33,6 +34,7 @@
 #include <tenon/resolver.h>
 #include <tenon/signal.h>
 #include <tenon/stagger.h>
+#include <tenon/sock.h>
 #include <tenon/status.h>
 #include <tenon/stream.h>
 #include <tenon/task.h>

@@ -67,8 +67,8 @@ TENON_CHECKED TENON_API tenon_status tenon_timeout_move(tenon_timeout *limit,
                                                         int64_t delay_ns);
 /** The same, to a time of the reactor's clock.
  *  Source: asyncio Timeout.reschedule. */
-TENON_CHECKED TENON_API tenon_status
-tenon_timeout_move_at(tenon_timeout *limit, int64_t deadline_ns);
+TENON_CHECKED TENON_API tenon_status tenon_timeout_move_at(tenon_timeout *limit,
+                                                           int64_t deadline_ns);
 /** When it expires; TENON_FOREVER where there is no limit, 0 once it has. */
 TENON_API int64_t tenon_timeout_when(const tenon_timeout *limit);
 /** Whether it has cancelled the task; to be asked after its end, too. */
@@ -125,9 +125,10 @@ TENON_CHECKED TENON_API tenon_status tenon_kill_at(tenon_task *task,
  *  though nobody holds it; `future` is not held.
  *  Errors: TENON_INVALID, TENON_CLOSED, TENON_NO_MEMORY.
  *  Source: asyncio wait_for, Tornado with_timeout. */
-TENON_CHECKED TENON_API tenon_status
-tenon_with_timeout(tenon_future *future, int64_t delay_ns, uint32_t flags,
-                   tenon_future **out);
+TENON_CHECKED TENON_API tenon_status tenon_with_timeout(tenon_future *future,
+                                                        int64_t delay_ns,
+                                                        uint32_t flags,
+                                                        tenon_future **out);
 
 /** A future that becomes what `future` becomes; who cancels it leaves `future`
  *  alone. If `future` is cancelled, so is this.

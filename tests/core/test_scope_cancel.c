@@ -21,15 +21,14 @@ enum { TURNS_MAX = 80 };
 
 /* What a child does, and what it makes of being cancelled. */
 enum sort {
-    VALUE,   /* a value soon; else cancelled */
-    FAILS,   /* a failure soon; else cancelled */
+    VALUE,    /* a value soon; else cancelled */
+    FAILS,    /* a failure soon; else cancelled */
     GIVES_UP, /* returns TENON_CANCELLED of its own */
-    CLEANS,  /* a value late; when cancelled it waits before it ends */
-    ABSORBS, /* a value, cancelled or not */
-    BREAKS,  /* a value late; when cancelled it fails */
+    CLEANS,   /* a value late; when cancelled it waits before it ends */
+    ABSORBS,  /* a value, cancelled or not */
+    BREAKS,   /* a value late; when cancelled it fails */
     SORTS
 };
-
 
 static int values; /* made and not freed */
 
@@ -211,8 +210,8 @@ static tenon_status op_await_gather(void *user)
     tenon_future *whole = NULL;
     (void)user;
     TENON_TRY(start_both());
-    tenon_status status = tenon_gather(
-        reactor, futures, 2, TENON_GATHER_CANCEL_ON_ERROR, &whole);
+    tenon_status status =
+        tenon_gather(reactor, futures, 2, TENON_GATHER_CANCEL_ON_ERROR, &whole);
     return await_whole(status, whole);
 }
 
@@ -529,14 +528,14 @@ START_TEST(cancelled_anywhere)
 END_TEST
 
 /* A failure that was there may be news; that the reactor ends is none. */
-static tenon_status on_late_report(tenon_reactor *r,
-                                   const tenon_report *report, void *user)
+static tenon_status on_late_report(tenon_reactor *r, const tenon_report *report,
+                                   void *user)
 {
     (void)r;
     (void)user;
     tenon_status status = tenon_error_status(report->error);
-    ck_assert_msg(status != TENON_CLOSED && status != TENON_HOST_GONE,
-                  "%s: %s", report->what, tenon_status_name(status));
+    ck_assert_msg(status != TENON_CLOSED && status != TENON_HOST_GONE, "%s: %s",
+                  report->what, tenon_status_name(status));
     return TENON_OK;
 }
 

@@ -255,6 +255,8 @@ CALL(lseek, off_t, never, (int fd, off_t offset, int whence),
 CALL(unlink, int, never, (const char *path), (path))
 CALL(dup3, int, waits, (int from, int to, int flags), (from, to, flags))
 CALL(madvise, int, never, (void *at, size_t len, int advice), (at, len, advice))
+CALL(mprotect, int, never, (void *at, size_t len, int protection),
+     (at, len, protection))
 
 /* ---- processes; what the child itself calls is left alone ---- */
 

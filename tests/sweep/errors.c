@@ -43,6 +43,7 @@ static const struct {
     {"lstat", {ENOMEM}},
     {"madvise", {EAGAIN, ENOMEM}},
     {"mmap", {EAGAIN, ENOMEM}},
+    {"mprotect", {ENOMEM}},
     {"open", {EINTR, ENOMEM, EMFILE}},
     {"poll", {EINTR}}, /* of one descriptor, which takes no memory */
     {"pread", {EINTR, ENOMEM, SHORT}},
