@@ -54,6 +54,9 @@ void tenon__future_clear(tenon_future *future);
 /** For constructors that fail: undoes the setup, frees the block. */
 void tenon__future_discard(tenon_future *future);
 
+/** Frees the blocks that are kept for futures to come (room.c). */
+void tenon__futures_trim(tenon_reactor *reactor);
+
 /* ---- completing; each is legal on a pending one only ---- */
 
 /** Completes it, and queues who waits. */

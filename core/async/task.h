@@ -198,7 +198,7 @@ static inline bool tenon__task_unbegun(const tenon_task *task)
 /* ---- task_cancel.c ---- */
 
 /** As tenon_task_cancel; `reason` may be NULL. */
-tenon_status tenon__task_cancel(tenon_future *task, tenon_error *reason);
+tenon_status tenon__task_cancel(tenon_future *future, tenon_error *reason);
 
 /* ---- scope.c, timeout.c, group.c ---- */
 

@@ -172,7 +172,7 @@ tenon_status tenon_stream_read_until(tenon_stream *s, const char *separator,
 static void copy_out(tenon_stream *s, const tenon__match *m, void *buffer,
                      size_t *got)
 {
-    if (m->status == TENON_OK && m->len > 0) {
+    if (m->status == TENON_OK && m->len > 0 && buffer) {
         memcpy(buffer, tenon__iostream_data(s), m->len);
         s->start += m->len;
         tenon__iostream_take(s);
@@ -224,6 +224,7 @@ static void free_read(tenon_future *f)
 
 static const tenon__future_kind read_kind = {.name = "read", .free = free_read};
 
+/* Also when its last reference goes: what nobody will look at takes nothing. */
 static tenon_status forget_read(tenon_future *f, void *user)
 {
     future_read *read = user;
@@ -274,7 +275,6 @@ static void complete_future(tenon__read_op *op)
         tenon__future_fail_status(&read->future, status, NULL,
                                   own ? s->error : NULL);
     }
-    tenon_future_unref(&read->future);
 }
 
 static void begin(future_read *read)
@@ -282,7 +282,6 @@ static void begin(future_read *read)
     tenon_stream *s = read->stream;
     s->busy = true;
     s->op = &read->op;
-    (void)tenon_future_ref(&read->future);
     tenon__iostream_take(s);
     tenon__iostream_kick(s);
     tenon__iostream_flow(s);

@@ -31,8 +31,8 @@ typedef struct tenon_stream tenon_stream;
 
 /** Bytes of somebody's. */
 typedef struct tenon_bytes {
-    const void *data;
-    size_t len;
+    const void *data; /**< of any content; NULL for none */
+    size_t len;       /**< how many there are */
 } tenon_bytes;
 
 /** Looks for the end of what is wanted in all that has come. Returns the

@@ -10,12 +10,14 @@
 #include <stdio.h>
 
 const rig_group *const rig_groups[] = {
-    &rig_loop,    &rig_run,      &rig_time,     &rig_thread,  &rig_signal,
-    &rig_watch,   &rig_stream,   &rig_write,    &rig_flow,    &rig_accept,
-    &rig_host,    &rig_memory,   &rig_lifetime, &rig_future,  &rig_gather,
-    &rig_serve,   &rig_names,    &rig_convey,   &rig_counted, &rig_lookup,
-    &rig_process, &rig_shutdown, &rig_task,    &rig_task_cancel,
-    &rig_scope,   &rig_limit,    &rig_nursery,
+    &rig_loop,     &rig_run,           &rig_time,    &rig_thread,
+    &rig_signal,   &rig_watch,         &rig_stream,  &rig_write,
+    &rig_flow,     &rig_accept,        &rig_host,    &rig_memory,
+    &rig_lifetime, &rig_future,        &rig_gather,  &rig_serve,
+    &rig_names,    &rig_convey,        &rig_counted, &rig_lookup,
+    &rig_process,  &rig_shutdown,      &rig_task,    &rig_task_cancel,
+    &rig_iostream, &rig_iostream_ends, &rig_sock,    &rig_scope,
+    &rig_limit,    &rig_nursery,
 #ifdef TENON_WITH_LINE
     &rig_line,
 #endif

@@ -40,6 +40,14 @@ static tenon_status future_new(void)
     return status;
 }
 
+static tenon_status future_new_with(void)
+{
+    tenon_future *future = NULL;
+    tenon_status status = tenon_future_new_with(R, 8, &future);
+    tenon_future_unref(future);
+    return status;
+}
+
 static tenon_status future_init(void)
 {
     tenon_future future;

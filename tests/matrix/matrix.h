@@ -163,6 +163,8 @@ struct actor {
     X(PIPE)         \
     X(LINES)        \
     X(CLIENT)       \
+    X(RACER)        \
+    X(WORKER)       \
     X(NAMED) X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
 
 #define KIND_DECLARE(id) extern const part kind_##id;

@@ -152,6 +152,8 @@ const exclusion exclusions[] = {
     {"tenon_resolve_name", "as tenon_resolve, whose functions it shares"},
     {"tenon_name_fn", "as tenon_lookup_done_fn, which is told in its place"},
     {"tenon_resolver_ops.resolve_name", "as tenon_resolver_ops.resolve"},
+    {"tenon_again_fn",
+     "asked where a try has failed; its own tests cancel in it"},
     {"tenon_alive_fn", "may come inside of any call, and may make none"},
     {"tenon_process_*", "has no actor; its own tests call from its callbacks"},
     {"tenon_native_ops.*", "a shim's, called as a host's slots are"},
