@@ -152,6 +152,8 @@ const exclusion exclusions[] = {
     {"tenon_resolve_name", "as tenon_resolve, whose functions it shares"},
     {"tenon_name_fn", "as tenon_lookup_done_fn, which is told in its place"},
     {"tenon_resolver_ops.resolve_name", "as tenon_resolver_ops.resolve"},
+    {"tenon_again_fn",
+     "asked where a try has failed; its own tests cancel in it"},
     {"tenon_alive_fn", "may come inside of any call, and may make none"},
     {"tenon_spawn_fn", "called by tenon_spawn; its own tests call from it"},
     {"tenon_task_visit_fn", "called by a walk; its own tests call from it"},
