@@ -109,6 +109,7 @@ struct tenon__tasks {
     tenon_shutdown hook;
     uint64_t started;
     uint64_t passes; /* of cancelling */
+    uint64_t random; /* of where selects begin */
     tenon_spawn_fn *on_spawn;
     void *on_spawn_user;
     bool hooked;       /* `hook` is registered */
