@@ -111,14 +111,15 @@ struct tenon__tasks {
     tenon__stacks stacks;
     tenon_shutdown hook;
     uint64_t started;
-    uint64_t passes; /* of cancelling */
-    uint64_t asked;  /* who has a later pass was asked to end, by the hook */
+    uint64_t passes;   /* of cancelling */
+    uint64_t asked;    /* who has a later pass was asked to end, by the hook */
     tenon_node asking; /* groups whose children are to be asked to end */
     bool asks;         /* that is under way */
     tenon_signal dump_signal;
     FILE *dump_file;
     uint32_t dump_format;
     struct tenon__overflow *overflow; /* somebody asked for reports */
+    uint64_t random;                  /* of where selects begin */
     tenon_spawn_fn *on_spawn;
     void *on_spawn_user;
     bool hooked;       /* `hook` is registered */

@@ -142,6 +142,8 @@ typedef struct tenon__async_ops {
     /* A waiter of a future that is done: the `run` of its node. It is called
      * exactly once, at the end of the reactor at the latest. */
     void (*run_waiter)(tenon_reactor *reactor, tenon_node *node);
+    /* The same of a ticket that was granted or has failed. */
+    void (*run_ticket)(tenon_reactor *reactor, tenon_node *node);
     /* The reactor ends, and its objects have: fail what is pending. */
     void (*end)(tenon_reactor *reactor, tenon_status status);
     /* Who waited was told: report the failures that nobody looked at. */

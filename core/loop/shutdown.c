@@ -90,10 +90,12 @@ static void end_objects(tenon_reactor *r)
     }
 }
 
-/* Posts that were accepted and futures that are done: who waits is told. */
+/* Posts that were accepted, futures that are done, tickets: who waits is
+ * told. */
 static bool run_owed(tenon_reactor *r, tenon_node *node)
 {
-    if (r->async && node->run == r->async->run_waiter) {
+    if (r->async && (node->run == r->async->run_waiter ||
+                     node->run == r->async->run_ticket)) {
         node->run(r, node);
         return true;
     }

@@ -13,6 +13,7 @@
 #include <tenon/alloc.h>
 #include <tenon/await.h>
 #include <tenon/call.h>
+#include <tenon/channel.h>
 #include <tenon/completed.h>
 #include <tenon/connector.h>
 #include <tenon/coop.h>
@@ -26,21 +27,25 @@
 #include <tenon/info.h>
 #include <tenon/iostream.h>
 #include <tenon/listener.h>
+#include <tenon/lock.h>
 #include <tenon/manual.h>
 #include <tenon/pipe.h>
 #include <tenon/process.h>
 #include <tenon/promise.h>
+#include <tenon/queue.h>
 #include <tenon/reactor.h>
 #include <tenon/resolver.h>
 #include <tenon/signal.h>
-#include <tenon/stagger.h>
 #include <tenon/sock.h>
+#include <tenon/stagger.h>
 #include <tenon/status.h>
 #include <tenon/stream.h>
+#include <tenon/sync.h>
 #include <tenon/task.h>
 #include <tenon/timeout.h>
 #include <tenon/timer.h>
 #include <tenon/transport.h>
+#include <tenon/waitq.h>
 #include <tenon/watch.h>
 #include <tenon/write.h>
 
