@@ -11,10 +11,12 @@
 
 #include <tenon/address.h>
 #include <tenon/alloc.h>
+#include <tenon/blocking.h>
 #include <tenon/call.h>
 #include <tenon/connector.h>
 #include <tenon/endpoint.h>
 #include <tenon/error.h>
+#include <tenon/executor.h>
 #include <tenon/foreign.h>
 #include <tenon/future.h>
 #include <tenon/gather.h>
@@ -33,6 +35,7 @@
 #include <tenon/timer.h>
 #include <tenon/transport.h>
 #include <tenon/watch.h>
+#include <tenon/work.h>
 #include <tenon/write.h>
 
 #endif
