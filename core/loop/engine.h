@@ -121,7 +121,7 @@ struct tenon_inbox {
     _Atomic(tenon_node *) head; /* newest first; &closed once closed */
     tenon_node closed;
     int event_fd;
-    unsigned char *fork_page; /* 1, or 0 in a child: see inbox.c */
+    unsigned char *fork_page;    /* 1, or 0 in a child: see inbox.c */
     _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon_allocator allocator;
 };

@@ -41,8 +41,9 @@ TENON_BEGIN
  *  back by tenon_outcome_clear. It is cleared first, except with
  *  TENON_INVALID.
  *  Errors: TENON_TIMED_OUT, TENON_CLOSED when the reactor ends or has ended,
- *  EDEADLK on its own thread (the one of its first turn), TENON_FORKED, TENON_INVALID, TENON_NO_MEMORY;
- *  what `fn` returns, and of its future TENON_CANCELLED and all others.
+ *  EDEADLK on its own thread (the one of its first turn), TENON_FORKED,
+ *  TENON_INVALID, TENON_NO_MEMORY; what `fn` returns, and of its future
+ *  TENON_CANCELLED and all others.
  *  Source: asyncio's run_coroutine_threadsafe. */
 TENON_CHECKED TENON_API tenon_status tenon_call_blocking(tenon_inbox *inbox,
                                                          tenon_blocking_fn *fn,

@@ -393,7 +393,7 @@ static const rig_case cases[] = {
     {"X08c", "a reactor may end while its work runs",
      x08_the_reactor_ends_first, BARE},
     {"X09", "closing waits for work of the default executor",
-     x09_closing_waits_for_work, BARE},
+     x09_closing_waits_for_work, BARE | NEED_TIME},
     {"X09b", "closing waits for work no longer than it should",
      x09_closing_does_not_wait_for_ever, BARE | NEED_TIME},
     {"X09c", "a shutdown refuses new work and has a limit",
