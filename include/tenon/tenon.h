@@ -24,6 +24,8 @@
 #include <tenon/info.h>
 #include <tenon/listener.h>
 #include <tenon/manual.h>
+#include <tenon/map.h>
+#include <tenon/once.h>
 #include <tenon/pipe.h>
 #include <tenon/process.h>
 #include <tenon/promise.h>
