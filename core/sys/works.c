@@ -157,6 +157,7 @@ static void end(tenon__object *object, tenon_status status)
         tenon__executor_close(works->executor);
     }
     abandon_all(works, status);
+    works->reactor = NULL;
     tenon_executor_unref(works->executor);
     works->executor = NULL;
     pthread_mutex_lock(&works->gate);

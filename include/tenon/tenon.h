@@ -17,6 +17,7 @@
 #include <tenon/endpoint.h>
 #include <tenon/error.h>
 #include <tenon/executor.h>
+#include <tenon/file.h>
 #include <tenon/foreign.h>
 #include <tenon/future.h>
 #include <tenon/gather.h>
