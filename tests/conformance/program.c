@@ -14,7 +14,7 @@ const rig_group *const rig_groups[] = {
     &rig_watch,   &rig_stream,   &rig_write,    &rig_flow,    &rig_accept,
     &rig_host,    &rig_memory,   &rig_lifetime, &rig_future,  &rig_gather,
     &rig_serve,   &rig_names,    &rig_convey,   &rig_counted, &rig_lookup,
-    &rig_process, &rig_shutdown, &rig_executor,
+    &rig_process, &rig_shutdown, &rig_executor, &rig_file,
 #ifdef TENON_WITH_LINE
     &rig_line,
 #endif

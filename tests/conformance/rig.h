@@ -60,7 +60,7 @@ extern const rig_group rig_loop, rig_run, rig_time, rig_thread, rig_signal;
 extern const rig_group rig_watch, rig_stream, rig_write, rig_flow, rig_accept;
 extern const rig_group rig_host, rig_memory, rig_lifetime, rig_serve, rig_names;
 extern const rig_group rig_convey, rig_counted, rig_lookup;
-extern const rig_group rig_shutdown, rig_process, rig_executor;
+extern const rig_group rig_shutdown, rig_process, rig_executor, rig_file;
 extern const rig_group rig_future, rig_gather;
 /* Of with_NAME.c, when the component is built: TENON_WITH_NAME is defined. */
 extern const rig_group rig_line;
