@@ -272,7 +272,7 @@ tenon_status tenon_executor_map(tenon_reactor *r, tenon_executor *executor,
     if (status == TENON_OK) {
         status = map_new(r, executor, &chosen, &m);
     }
-    if (status < 0) {
+    if (status < 0 || !m) {
         return status;
     }
     status = begin_items(m);

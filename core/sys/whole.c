@@ -113,11 +113,11 @@ tenon__file_bytes *tenon__file_bytes_new(size_t room)
     return bytes;
 }
 
-void tenon__file_bytes_free(void *user)
+void tenon__file_bytes_free(void *bytes)
 {
-    tenon__file_bytes *bytes = user;
-    if (bytes) {
-        tenon__free(&tenon__malloc, bytes, sizeof *bytes + 1 + bytes->room);
+    const tenon__file_bytes *block = bytes;
+    if (block) {
+        tenon__free(&tenon__malloc, bytes, sizeof *block + 1 + block->room);
     }
 }
 
