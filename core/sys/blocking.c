@@ -183,7 +183,7 @@ static blocking *blocking_new(tenon_inbox *inbox, tenon_blocking_fn *fn,
 }
 
 /* The state in which it stopped waiting: OVER, or it has left. */
-static enum blocking_state wait(blocking *b, int64_t timeout_ns)
+static enum blocking_state wait_for_end(blocking *b, int64_t timeout_ns)
 {
     int64_t until_ns = timeout_ns == TENON_FOREVER
                            ? TENON_FOREVER
@@ -212,7 +212,7 @@ static void give_up(blocking *b)
 static tenon_status conclude(blocking *b, int64_t timeout_ns,
                              tenon_outcome *out)
 {
-    enum blocking_state state = wait(b, timeout_ns);
+    enum blocking_state state = wait_for_end(b, timeout_ns);
     if (state == AWAITING) {
         give_up(b);
     }
@@ -228,10 +228,16 @@ static tenon_status conclude(blocking *b, int64_t timeout_ns,
     return b->status;
 }
 
-static bool is_own_thread(tenon_inbox *inbox)
+/* Whether it can answer at all. A child's threads have the addresses of the
+ * parent's. */
+static tenon_status check(tenon_inbox *inbox)
 {
-    return atomic_load_explicit(&inbox->owner, memory_order_relaxed) ==
-           tenon__this_thread();
+    if (*(volatile unsigned char *)inbox->fork_page == 0) {
+        return TENON_FORKED;
+    }
+    const void *owner =
+        atomic_load_explicit(&inbox->owner, memory_order_relaxed);
+    return owner == tenon__this_thread() ? -EDEADLK : TENON_OK;
 }
 
 tenon_status tenon_call_blocking(tenon_inbox *inbox, tenon_blocking_fn *fn,
@@ -244,14 +250,15 @@ tenon_status tenon_call_blocking(tenon_inbox *inbox, tenon_blocking_fn *fn,
     if (out) {
         *out = (tenon_outcome){.size = out->size};
     }
-    if (is_own_thread(inbox)) {
-        return -EDEADLK;
+    tenon_status status = check(inbox);
+    if (status < 0) {
+        return status;
     }
     blocking *b = blocking_new(inbox, fn, user);
     if (!b) {
         return TENON_NO_MEMORY;
     }
-    tenon_status status = tenon_post(inbox, &b->begin, on_begin, b);
+    status = tenon_post(inbox, &b->begin, on_begin, b);
     if (status < 0) {
         release(b);
     } else {

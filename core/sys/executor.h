@@ -39,7 +39,7 @@ tenon_status tenon__pool_stats(void *self, tenon_pool_stats *out);
 /* ---- work ---- */
 
 /* WAITING -> RUNNING -> OVER; cancelled, or at the end of its reactor:
- * WAITING -> WITHDRAWN, RUNNING -> UNWANTED. */
+ * WAITING -> WITHDRAWN, RUNNING -> UNWANTED -> OVER. */
 enum tenon__work_state {
     TENON__WORK_WAITING,
     TENON__WORK_RUNNING,

@@ -241,7 +241,7 @@ static void on_post(tenon_post_node *post, tenon_status status, void *user)
 /* ---- running: any thread ---- */
 
 /* The outcome is there before the state says so. */
-static void conclude(tenon_work *w, tenon_status status, unsigned from)
+static void conclude(tenon_work *w, tenon_status status)
 {
     w->status = status;
     if (status < 0) {
@@ -253,10 +253,7 @@ static void conclude(tenon_work *w, tenon_status status, unsigned from)
             w->error = tenon_error_of(status, NULL);
         }
     }
-    if (!move(w, from, TENON__WORK_OVER)) {
-        dispose(w);
-        atomic_store(&w->state, TENON__WORK_OVER);
-    }
+    atomic_store(&w->state, TENON__WORK_OVER);
 }
 
 /* False: it was withdrawn. */
@@ -265,7 +262,7 @@ static bool run(tenon_work *w)
     if (!move(w, TENON__WORK_WAITING, TENON__WORK_RUNNING)) {
         return false;
     }
-    conclude(w, w->options.fn(w, w->options.user), TENON__WORK_RUNNING);
+    conclude(w, w->options.fn(w, w->options.user));
     return true;
 }
 
@@ -289,7 +286,7 @@ void tenon_work_run(tenon_work *w)
 void tenon_work_drop(tenon_work *w, tenon_status status)
 {
     if (atomic_load(&w->state) == TENON__WORK_WAITING) {
-        conclude(w, status < 0 ? status : TENON_ABORTED, TENON__WORK_WAITING);
+        conclude(w, status < 0 ? status : TENON_ABORTED);
         announce(w);
     } else {
         tenon__work_unref(w);

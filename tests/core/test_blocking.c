@@ -11,6 +11,8 @@
 #include "executor_rig.h"
 
 #include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* ---- a thread that waits ---- */
 
@@ -307,6 +309,23 @@ START_TEST(its_own_thread_is_refused)
 }
 END_TEST
 
+START_TEST(a_child_is_refused)
+{
+    tenon_inbox *inbox = tenon_reactor_inbox(reactor);
+    int status = -1;
+    settle();
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(tenon_call_blocking(inbox, do_all, NULL, TENON_FOREVER, NULL) ==
+                      TENON_FORKED
+                  ? 0
+                  : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(a_closed_reactor_is_refused)
 {
     caller c = {.back = false};
@@ -390,6 +409,7 @@ int main(void)
         the_reactor_ends_while_it_waits,
         the_function_ends_the_reactor,
         its_own_thread_is_refused,
+        a_child_is_refused,
         a_closed_reactor_is_refused,
         many_callers,
     };
