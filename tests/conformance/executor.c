@@ -156,10 +156,10 @@ static void x08_cancelled_after_it_started(void)
     end_pool(pool);
     REQUIRE(saw_cancel);
     REQUIRE_EQ(ran, 1);
+    rig_settle();
     REQUIRE_EQ(frees, 1);
     REQUIRE_EQ(tenon_future_state(f), TENON_FUTURE_CANCELLED);
     tenon_future_unref(f);
-    rig_settle();
 }
 
 static void x08_the_reactor_ends_first(void)

@@ -242,6 +242,15 @@ START_TEST(errors_of_the_system)
 }
 END_TEST
 
+START_TEST(what_cannot_be_replaced)
+{
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_eq(status_of(write_all(path, "x", 1, NULL)), -EISDIR);
+    ck_assert_int_eq(names(), 1); /* nothing is left beside it */
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
 /* Several chunks, and a hole. */
 START_TEST(large_files)
 {
@@ -449,6 +458,7 @@ int main(void)
         after_close_all_is_refused,
         nonsense_is_refused,
         errors_of_the_system,
+        what_cannot_be_replaced,
         large_files,
         files_without_a_size,
         replaced_whole,
