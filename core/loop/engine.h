@@ -131,7 +131,8 @@ struct tenon_inbox {
     _Atomic(tenon_node *) head; /* newest first; &closed once closed */
     tenon_node closed;
     int event_fd;
-    unsigned char *fork_page; /* 1, or 0 in a child: see inbox.c */
+    unsigned char *fork_page;    /* 1, or 0 in a child: see inbox.c */
+    _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon_allocator allocator;
 };
 
@@ -177,7 +178,6 @@ struct tenon_reactor {
     bool alive_told;
     bool reporting;
     bool in_slot; /* of the host, in the middle of some call of ours */
-    _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon__frame *frames;
     struct tenon__traces *traces; /* NULL: nobody debugs */
     int64_t now_ns;
@@ -227,6 +227,7 @@ struct tenon_reactor {
     void *on_closed_user;
     tenon_node memory_listeners; /* for core/net */
     void *names;                 /* for core/net: who resolves names */
+    struct tenon__works *works;  /* for core/sys: what runs in executors */
     const tenon__async_ops *async;
     struct tenon__tasks *tasks; /* of core/async, once there is one */
     size_t task_count;          /* started, and not ended */

@@ -11,12 +11,12 @@
  */
 
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop/thread.h"
 #include "sys/process.h"
 
 enum { STACK_LEN = 64 * 1024, FORCE_MS = 100, AGAIN_MS = 10 };
@@ -155,27 +155,13 @@ static void *thread_main(void *user)
 {
     vigil *v = user;
     siginfo_t info;
+    tenon__thread_name("tenon-child");
     (void)look(P_PID, v->pid, WNOWAIT, &info);
     atomic_store(&v->over, true);
     if (tenon_post(v->inbox, &v->post, on_post, v) < 0) {
         vigil_unref(v);
     }
     return NULL;
-}
-
-static int thread_start(vigil *v)
-{
-    pthread_attr_t how;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&how);
-    pthread_attr_setinheritsched(&how, PTHREAD_EXPLICIT_SCHED);
-    pthread_attr_setstacksize(&how, STACK_LEN);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&v->thread, &how, thread_main, v);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&how);
-    return -result;
 }
 
 static tenon_status keep_vigil(tenon_process *p)
@@ -191,7 +177,8 @@ static tenon_status keep_vigil(tenon_process *p)
     v->process = p;
     v->pid = p->pid;
     tenon_post_init(&v->post);
-    tenon_status status = thread_start(v);
+    tenon_status status =
+        tenon__thread_start(thread_main, v, STACK_LEN, &v->thread);
     if (status < 0) {
         atomic_store(&v->refs, 1);
         vigil_unref(v);

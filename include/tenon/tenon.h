@@ -12,6 +12,7 @@
 #include <tenon/address.h>
 #include <tenon/alloc.h>
 #include <tenon/await.h>
+#include <tenon/blocking.h>
 #include <tenon/call.h>
 #include <tenon/channel.h>
 #include <tenon/completed.h>
@@ -19,6 +20,8 @@
 #include <tenon/coop.h>
 #include <tenon/endpoint.h>
 #include <tenon/error.h>
+#include <tenon/executor.h>
+#include <tenon/file.h>
 #include <tenon/foreign.h>
 #include <tenon/future.h>
 #include <tenon/gather.h>
@@ -29,6 +32,8 @@
 #include <tenon/listener.h>
 #include <tenon/lock.h>
 #include <tenon/manual.h>
+#include <tenon/map.h>
+#include <tenon/once.h>
 #include <tenon/pipe.h>
 #include <tenon/process.h>
 #include <tenon/promise.h>
@@ -47,6 +52,7 @@
 #include <tenon/transport.h>
 #include <tenon/waitq.h>
 #include <tenon/watch.h>
+#include <tenon/work.h>
 #include <tenon/write.h>
 
 #endif

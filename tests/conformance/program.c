@@ -41,6 +41,8 @@ const rig_group *const rig_groups[] = {
     &rig_scope,
     &rig_limit,
     &rig_nursery,
+    &rig_executor,
+    &rig_file,
 #ifdef TENON_WITH_LINE
     &rig_line,
 #endif
