@@ -368,12 +368,9 @@ static void wait_for_hooks(tenon_reactor *r)
 {
     tenon_turn_result result;
     r->run_active = true;
-    while (r->life == TENON__HOOKS) {
+    do {
         r->stopping = false;
-        if (tenon__enter(r, 1, TENON_FOREVER, &result) < 0) {
-            break;
-        }
-    }
+    } while (tenon__enter(r, 1, TENON_FOREVER, &result) == TENON_OK);
     r->run_active = false;
 }
 

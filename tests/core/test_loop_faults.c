@@ -248,12 +248,14 @@ START_TEST(W08_what_else_is_dead_is_found)
     int others[2];
     int far = -1;
     native();
+    int low = dup(0); /* the number of the new epoll */
     open_pair();
     memcpy(others, pair, sizeof others);
     open_pair();
     ck_assert_int_eq(watch_it(&gone, others[0], TENON_READ), TENON_OK);
     ck_assert_int_eq(watch_it(&live, pair[0], TENON_READ), TENON_OK);
     int copy = make_undead();
+    close(low);
     if (_i == 0) {
         close(others[0]);
     } else {
@@ -382,6 +384,68 @@ START_TEST(H_the_descriptor_was_replaced)
 END_TEST
 
 /* ---- several watches of one descriptor ---- */
+
+static seen *changed;
+static uint32_t wanted;
+
+static void change_it(seen *s)
+{
+    s->fn = NULL;
+    ck_assert_int_eq(watch_it(changed, pair[0], wanted), TENON_OK);
+}
+
+/* A report that waits for its turn goes to who wants it still. */
+START_TEST(W_an_interest_changes_before_the_report)
+{
+    seen first = {.fn = change_it};
+    seen other = {.calls = 0};
+    changed = &other;
+    wanted = _i == 0 ? TENON_READ | TENON_WRITE : TENON_WRITE;
+    native();
+    open_pair();
+    ck_assert_int_eq(watch_it(&first, pair[0], TENON_READ), TENON_OK);
+    ck_assert_int_eq(watch_it(&other, pair[0], TENON_READ), TENON_OK);
+    ck_assert_int_eq(send(pair[1], "x", 1, 0), 1);
+    UNTIL(other.calls);
+    ck_assert_uint_eq(other.events, _i == 0 ? TENON_READ : TENON_WRITE);
+    tenon_watch_stop(&first.watch);
+    tenon_watch_stop(&other.watch);
+    close(pair[0]);
+    close(pair[1]);
+    end();
+}
+END_TEST
+
+static void change_under_itself(seen *s)
+{
+    char byte;
+    s->fn = NULL;
+    enter_once(); /* it is disarmed */
+    ck_assert_int_eq(watch_it(s, pair[0], TENON_READ | TENON_WRITE), TENON_OK);
+    enter_once();
+    ck_assert_int_eq(s->calls, 1);
+    ck_assert_int_eq(recv(s->fd, &byte, 1, 0), 1);
+}
+
+START_TEST(W_an_interest_changes_while_it_is_on_the_stack)
+{
+    seen s = {.fn = change_under_itself};
+    foreign();
+    open_pair();
+    ck_assert_int_eq(watch_it(&s, pair[0], TENON_READ), TENON_OK);
+    ck_assert_int_eq(send(pair[1], "x", 1, 0), 1);
+    ck_assert_int_eq(tenon_reactor_set_budget(reactor, 0, 1), TENON_OK);
+    for (int i = 0; i < 5 && s.calls < 2; i++) {
+        enter_once();
+    }
+    ck_assert_int_ge(s.calls, 2);
+    ck_assert_uint_eq(s.events, TENON_WRITE);
+    tenon_watch_stop(&s.watch);
+    close(pair[0]);
+    close(pair[1]);
+    end();
+}
+END_TEST
 
 static seen second;
 
@@ -629,6 +693,8 @@ static void add_watches(TCase *tcase)
     tcase_add_test(tcase, W08_no_memory_to_look);
     tcase_add_loop_test(tcase, W08_where_it_does_not_end_it_is_told, 0, 3);
     tcase_add_test(tcase, W_one_on_the_stack_and_one_without_interest);
+    tcase_add_loop_test(tcase, W_an_interest_changes_before_the_report, 0, 2);
+    tcase_add_test(tcase, W_an_interest_changes_while_it_is_on_the_stack);
     tcase_add_test(tcase, W_finding_one);
     tcase_add_test(tcase, W_a_reader_of_a_number_that_changed_hands);
 }

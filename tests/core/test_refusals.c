@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <tenon/sys/host.h>
 
 /* One of each, alive. */
 static struct {
@@ -267,6 +268,7 @@ static void reactor_calls(tenon_status want)
     WANT(tenon_reactor_on_shutdown(reactor, &hook, at_end, NULL), want);
     WANT(tenon_reactor_dump(reactor, stderr), want);
     tenon_shutdown_remove(&w.hook);
+    tenon_reactor_host_gone(reactor);
     tenon_reactor_report(reactor, "nobody hears this", error);
     tenon_error_unref(error);
     tenon_reactor_unref(reactor);
