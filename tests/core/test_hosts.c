@@ -88,8 +88,15 @@ static void host_stop(void *host)
     host_stopped = true;
 }
 
+static void *host_native(void *host)
+{
+    (void)host;
+    return &host_fd;
+}
+
 static tenon_host_ops host_ops = {.size = sizeof host_ops,
                                   .name = "toy",
+                                  .native = host_native,
                                   .open = host_open,
                                   .close = host_close,
                                   .set_alive = host_set_alive,
@@ -174,6 +181,22 @@ static void go_away(bool alive)
         tenon_reactor_host_gone(reactor);
     }
 }
+
+START_TEST(H_its_loop_until_it_is_left)
+{
+    tenon_host_ops without = {.size = sizeof without, .open = host_open};
+    tenon_reactor *none = NULL;
+    ck_assert_int_eq(tenon_reactor_attach(&none, &without, NULL, &options),
+                     TENON_INVALID);
+    ck_assert_ptr_null(none);
+    hosted(0);
+    ck_assert_ptr_eq(tenon_reactor_native(reactor), &host_fd);
+    ck_assert_int_eq(tenon_reactor_close(reactor), TENON_OK);
+    ck_assert_int_eq(host_closed, 1);
+    ck_assert_ptr_null(tenon_reactor_native(reactor));
+    end();
+}
+END_TEST
 
 /* It is found gone in the slot that is told of the end of our work. */
 START_TEST(H_gone_at_the_end_of_a_turn)
@@ -545,6 +568,7 @@ int main(void)
     tcase_add_loop_test(tcase, H_its_run_ends_with_our_work, 0, 3);
     tcase_add_loop_test(tcase, H_stopped_between_two_turns, 0, 3);
     tcase_add_test(tcase, H_stopped_before_it_runs_once);
+    tcase_add_test(tcase, H_its_loop_until_it_is_left);
     tcase_add_loop_test(tcase, H_gone_at_the_end_of_a_turn, 0, 2);
     tcase_add_test(tcase, L_stopped_by_who_is_told_that_it_is_alive);
     tcase_add_test(tcase, L_closed_under_a_run_that_is_over);
