@@ -276,6 +276,21 @@ START_TEST(N12_what_cannot_be_asked)
                      TENON_INVALID);
     ck_assert(!tenon_reactor_alive(reactor));
     ck_assert_int_eq(done, 0);
+    /* Nobody has to be told. */
+    ck_assert_int_eq(tenon_resolve(reactor, NULL, "127.0.0.1", NULL), TENON_OK);
+    UNTIL(!tenon_reactor_alive(reactor));
+    end();
+}
+END_TEST
+
+START_TEST(N38_a_cache_without_memory)
+{
+    native();
+    fail_at = 0;
+    ck_assert_int_eq(tenon_reactor_set_lookup_cache(reactor, 1, 1),
+                     TENON_NO_MEMORY);
+    fail_at = -1;
+    ck_assert_int_eq(tenon_reactor_set_lookup_cache(reactor, 1, 1), TENON_OK);
     end();
 }
 END_TEST
@@ -360,6 +375,26 @@ START_TEST(N12_more_lookups_than_there_may_be)
 }
 END_TEST
 
+START_TEST(R23_more_addresses_than_there_may_be)
+{
+    tenon_address address;
+    manual();
+    ck_assert_int_eq(tenon_reactor_set_resolver(reactor, &silent, NULL),
+                     TENON_OK);
+    ck_assert_int_eq(look_up("name"), TENON_OK);
+    ck_assert_int_eq(tenon_address_parse(&address, "tcp:127.0.0.1:0"), 0);
+    for (uint32_t i = 0; i < TENON_ADDRESSES_MAX + 5; i++) {
+        address.as.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
+        ck_assert_int_eq(tenon_lookup_add(asked, &address),
+                         i < TENON_ADDRESSES_MAX ? TENON_OK : TENON_LIMIT);
+    }
+    tenon_lookup_done(asked, NULL);
+    settle();
+    ck_assert_int_eq(done_status, TENON_OK);
+    end();
+}
+END_TEST
+
 /* The lookup itself, then an address of it: what is numeric asks nobody, but
  * takes memory. */
 START_TEST(N11_a_number_without_memory)
@@ -391,12 +426,14 @@ START_TEST(C_a_name_from_an_address)
     side a = {.t = NULL};
     tenon_connect_options options_of = told;
     options_of.local = "tcp:[::1]:0";
-    options_of.timeout_ns = TENON_SECOND;
+    options_of.timeout_ns = _i == 0 ? TENON_SECOND : 5 * TENON_SECOND;
     manual();
     ck_assert_int_eq(tenon_reactor_set_resolver(reactor, &silent, NULL),
                      TENON_OK);
     ck_assert_int_eq(
-        tenon_connector_start(reactor, NULL, "tcp:name:1", as(&a), &options_of),
+        tenon_connector_start(reactor, NULL,
+                              _i == 0 ? "tcp:name:1" : "tcp:name:1:timeout=1",
+                              as(&a), &options_of),
         TENON_OK);
     ck_assert_int_eq(tenon_lookup_family(asked), AF_INET6);
     ck_assert_int_eq(tenon_manual_advance(reactor, TENON_SECOND - 1), TENON_OK);
@@ -446,10 +483,12 @@ int main(void)
     tcase_add_test(tcase, R23_an_idle_thread_goes);
     tcase_add_loop_test(tcase, N13_names_of_addresses, 0, 4);
     tcase_add_test(tcase, N12_what_cannot_be_asked);
+    tcase_add_test(tcase, N38_a_cache_without_memory);
+    tcase_add_test(tcase, R23_more_addresses_than_there_may_be);
     tcase_add_loop_test(tcase, N12_a_resolver_s_table, 0, 4);
     tcase_add_test(tcase, N12_more_lookups_than_there_may_be);
     tcase_add_test(tcase, N11_a_number_without_memory);
-    tcase_add_test(tcase, C_a_name_from_an_address);
+    tcase_add_loop_test(tcase, C_a_name_from_an_address, 0, 2);
     tcase_add_test(tcase, H01_addresses_without_a_name);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

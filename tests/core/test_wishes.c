@@ -318,6 +318,30 @@ START_TEST(P_deadlines_without_memory)
 }
 END_TEST
 
+static int written;
+
+static void on_written(tenon_transport *t, tenon_status status, void *user)
+{
+    (void)t;
+    (void)user;
+    written += status == TENON_OK;
+}
+
+START_TEST(P01_nothing_and_less)
+{
+    manual();
+    pair_up(&side_ops);
+    ck_assert_int_eq(tenon_transport_write_ref(a.t, NULL, 5, on_written, NULL),
+                     TENON_INVALID);
+    ck_assert_int_eq(tenon_transport_write_ref(a.t, NULL, 0, on_written, NULL),
+                     TENON_OK);
+    settle();
+    ck_assert_int_eq(written, 1);
+    ck_assert_uint_eq(b.len, 0);
+    part();
+}
+END_TEST
+
 /* "Closed" is what write says to whoever closed: no failure then. */
 static tenon_status close_and_echo(void *self, tenon_transport *t,
                                    const void *data, size_t len)
@@ -546,6 +570,7 @@ END_TEST
 static void add_transports(TCase *tcase)
 {
     tcase_add_test(tcase, P_deadlines_without_memory);
+    tcase_add_test(tcase, P01_nothing_and_less);
     tcase_add_loop_test(tcase, P_an_echo_of_closed, 0, 2);
     tcase_add_loop_test(tcase, P_half_a_buffered_protocol, 0, 2);
     tcase_add_test(tcase, P_a_table_that_ends_in_the_middle);
