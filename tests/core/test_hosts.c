@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <tenon/foreign.h>
 
 /* ---- a clock that may be put forward ---- */
@@ -298,6 +299,56 @@ START_TEST(R16_a_hook_fails)
 }
 END_TEST
 
+static bool in_child;
+
+static tenon_status fork_hook(tenon_reactor *r, tenon_shutdown *hook,
+                              void *user)
+{
+    int how;
+    (void)r;
+    (void)hook;
+    (void)user;
+    pid_t pid = fork();
+    in_child = pid == 0;
+    if (!in_child) {
+        ck_assert_int_eq(waitpid(pid, &how, 0), pid);
+        ck_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    }
+    return TENON_OK;
+}
+
+static tenon_status count_hook(tenon_reactor *r, tenon_shutdown *hook,
+                               void *user)
+{
+    (void)r;
+    (void)hook;
+    (void)user;
+    ran++;
+    return TENON_OK;
+}
+
+/* The newest hook is the first. */
+START_TEST(X15_a_hook_forks)
+{
+    tenon_shutdown hooks[2];
+    native();
+    ran = 0;
+    ck_assert_int_eq(
+        tenon_reactor_on_shutdown(reactor, &hooks[0], count_hook, NULL),
+        TENON_OK);
+    ck_assert_int_eq(
+        tenon_reactor_on_shutdown(reactor, &hooks[1], fork_hook, NULL),
+        TENON_OK);
+    tenon_reactor_unref(reactor);
+    if (in_child) {
+        exit(ran == 0 ? 0 : 1);
+    }
+    reactor = NULL;
+    ck_assert_int_eq(ran, 1);
+    end();
+}
+END_TEST
+
 static tenon_status wait_hook(tenon_reactor *r, tenon_shutdown *hook,
                               void *user)
 {
@@ -573,6 +624,7 @@ int main(void)
     tcase_add_test(tcase, L_stopped_by_who_is_told_that_it_is_alive);
     tcase_add_test(tcase, L_closed_under_a_run_that_is_over);
     tcase_add_test(tcase, R16_a_hook_fails);
+    tcase_add_test(tcase, X15_a_hook_forks);
     tcase_add_test(tcase, R16_done_when_it_is_late);
     add_rest(tcase);
     suite_add_tcase(suite, tcase);

@@ -348,19 +348,36 @@ START_TEST(X15_a_callback_forks_and_fails)
 }
 END_TEST
 
+static int waiters_told;
+
+static void on_future(tenon_waiter *waiter, tenon_future *future, void *user)
+{
+    (void)waiter;
+    (void)future;
+    (void)user;
+    waiters_told++;
+}
+
 START_TEST(X15_a_callback_forks_while_the_reactor_ends)
 {
+    tenon_future *future;
+    tenon_waiter waiter;
     child first = {.at = 'L', .fn = fork_here};
     child second = {0};
     other = &second;
     age(_i == 0 ? NEW : NO_WAIT);
     START(&first, "exec sleep 1000");
     START(&second, "exec sleep 1000");
+    ck_assert_int_eq(tenon_future_new(reactor, &future), TENON_OK);
+    ck_assert_int_eq(tenon_future_on_done(future, &waiter, on_future, NULL),
+                     TENON_OK);
     ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
     (void)tenon_reactor_close(reactor);
     if (in_fork) {
-        exit(strcmp(second.log, "M") == 0 ? 0 : 1);
+        exit(strcmp(second.log, "M") == 0 && waiters_told == 0 ? 0 : 1);
     }
+    ck_assert_int_eq(waiters_told, 1);
+    tenon_future_unref(future);
     ck_assert_int_eq(second.exit.code, -SIGKILL);
     tenon_process_unref(first.process);
     tenon_process_unref(second.process);
