@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 /* ---- calls of the library's that fail; each answers `left` times ---- */
 
@@ -286,6 +287,65 @@ START_TEST(R09_a_number_that_is_nobody_s)
 }
 END_TEST
 
+static bool runs(const child *c)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_PID, (id_t)tenon_process_pid(c->process), &info,
+                  WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+           info.si_pid == 0;
+}
+
+static int find_pidfd(void)
+{
+    for (int fd = 0; fd < 64; fd++) {
+        char name[64];
+        char text[64] = "";
+        (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        if (readlink(name, text, sizeof text - 1) > 0 &&
+            strstr(text, "pidfd")) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/* The engine finds that out when it has to look: see W08 in the tests of the
+ * loop. From then on it is asked for by its number, now and then. */
+START_TEST(R09_its_descriptor_is_closed_behind_our_back)
+{
+    child c = {0};
+    int dead[2];
+    int low = dup(0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, dead),
+                     0);
+    START(&c, "read x; exit 5");
+    ck_assert_int_eq(tenon_run_once(reactor, 0), TENON_OK);
+    int pidfd = find_pidfd();
+    ck_assert_int_ge(pidfd, 0);
+    ck_assert_int_eq(
+        tenon_add_reader(reactor, dead[0], (tenon_call_fn *)abort, NULL),
+        TENON_OK);
+    int copy = dup(dead[0]);
+    close(dead[0]);
+    ck_assert_int_eq(tenon_remove_reader(reactor, dead[0]), TENON_EXISTED);
+    close(dead[1]);
+    close(low);
+    close(pidfd);
+    tenon_stats stats = {.size = sizeof stats};
+    while (stats.timers_fired == 0) {
+        ck_assert_int_eq(tenon_run_once(reactor, TENON_SECOND), TENON_OK);
+        ck_assert_int_eq(tenon_reactor_stats(reactor, &stats), TENON_OK);
+    }
+    ck_assert(runs(&c));
+    ck_assert_int_eq(
+        tenon_transport_write(tenon_process_pipe(c.process, 0), "x\n", 2),
+        TENON_OK);
+    finish(&c);
+    ck_assert_int_eq(c.exit.code, 5);
+    close(copy);
+}
+END_TEST
+
 START_TEST(R09_stolen_before_the_reactor_ends)
 {
     child c = {0};
@@ -304,14 +364,6 @@ END_TEST
 
 static child *other;
 static bool in_fork;
-
-static bool runs(const child *c)
-{
-    siginfo_t info = {.si_pid = 0};
-    return waitid(P_PID, (id_t)tenon_process_pid(c->process), &info,
-                  WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
-           info.si_pid == 0;
-}
 
 static void fork_here(child *c)
 {
@@ -506,6 +558,7 @@ static void add_ends(TCase *tcase)
     tcase_add_test(tcase, R08_a_poll_that_fails);
     tcase_add_test(tcase, R09_no_memory_to_look_again);
     tcase_add_test(tcase, R09_a_number_that_is_nobody_s);
+    tcase_add_test(tcase, R09_its_descriptor_is_closed_behind_our_back);
     tcase_add_test(tcase, R09_stolen_before_the_reactor_ends);
     tcase_add_test(tcase, X15_a_callback_forks_and_fails);
     tcase_add_loop_test(tcase, X15_a_callback_forks_while_the_reactor_ends, 0,
