@@ -288,38 +288,52 @@ static bool in_child;
 static void fork_here(side *s)
 {
     int how;
-    (void)s;
     pid_t pid = fork();
     in_child = pid == 0;
+    s->on['D'] = NULL;
     if (!in_child) {
         ck_assert_int_eq(waitpid(pid, &how, 0), pid);
         ck_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
     }
 }
 
-/* Out of the bytes, the end of the input, and a refusal. */
+static void fork_and_fail(side *s)
+{
+    fork_here(s);
+    s->answer['D'] = in_child ? -EIO : TENON_OK;
+}
+
+/* Out of the first of many bytes, the end of the input, and with a failure. */
 START_TEST(X15_a_connection_forks)
 {
+    enum { BYTES, END, FAILURE };
+    static const char text[] = "more than there is room for at a time";
+    options.read_buffer_len = 16;
     native();
-    near.on[_i == 1 ? 'E' : 'D'] = fork_here;
+    near.on['D'] = _i == BYTES     ? fork_here
+                   : _i == FAILURE ? fork_and_fail
+                                   : NULL;
+    near.on['E'] = _i == END ? fork_here : NULL;
     adopt();
-    if (_i == 1) {
+    if (_i == END) {
         ck_assert_int_eq(shutdown(far, SHUT_WR), 0);
         ck_assert_int_eq(tenon_transport_write_eof(near.t), TENON_OK);
     } else {
-        ck_assert_int_eq(write(far, "x", 1), 1);
+        ck_assert_int_eq(write(far, text, sizeof text), sizeof text);
     }
     tenon_status status = TENON_OK;
     while (near.log_len < 2 && status == TENON_OK) {
         status = tenon_run_once(reactor, TENON_SECOND);
     }
     if (in_child) {
-        exit(status == TENON_FORKED && !is_lost(&near) ? 0 : 1);
+        bool good = near.len == (_i == END ? 0 : 16) &&
+                    reports == (_i == FAILURE) && !is_lost(&near) &&
+                    !tenon_transport_is_closing(near.t);
+        exit(status == TENON_FORKED && good ? 0 : 1);
     }
-    near.on['D'] = NULL;
-    if (_i == 0) { /* it is alive in the parent */
-        ck_assert_int_eq(write(far, "y", 1), 1);
-        UNTIL(near.len == 2);
+    if (_i != END) { /* in the parent it is alive */
+        UNTIL(near.len == sizeof text);
+        ck_assert_mem_eq(near.bytes, text, sizeof text);
         close_it(&near);
     }
     finish();
@@ -339,7 +353,7 @@ int main(void)
     tcase_add_loop_test(tcase, B_files_that_have_to_be_read, 0, 2);
     tcase_add_loop_test(tcase, B_a_file_to_nobody, 0, 3);
     tcase_add_loop_test(tcase, O_what_the_kernel_says_of_an_option, 0, 3);
-    tcase_add_loop_test(tcase, X15_a_connection_forks, 0, 2);
+    tcase_add_loop_test(tcase, X15_a_connection_forks, 0, 3);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
