@@ -194,11 +194,9 @@ static void leave_vigil(tenon_process *p)
     vigil *v = p->vigil;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += FORCE_MS * TENON_MILLISECOND;
-    if (until.tv_nsec >= TENON_SECOND) {
-        until.tv_nsec -= TENON_SECOND;
-        until.tv_sec++;
-    }
+    int64_t nsec = until.tv_nsec + FORCE_MS * TENON_MILLISECOND;
+    until.tv_sec += nsec / TENON_SECOND;
+    until.tv_nsec = nsec % TENON_SECOND;
     p->vigil = NULL;
     v->process = NULL;
     if (pthread_timedjoin_np(v->thread, NULL, &until) != 0) {
@@ -240,19 +238,15 @@ tenon_status tenon__exit_signal(tenon_process *p, int signo)
 
 void tenon__exit_force(tenon_process *p)
 {
-    siginfo_t info = {.si_pid = 0};
-    int error = TENON_CLOSED;
-    if (!tenon__forked(p->reactor)) {
-        struct pollfd over = {.fd = p->watch.fd, .events = POLLIN};
-        (void)tenon__exit_signal(p, SIGKILL);
-        if (p->vigil) {
-            leave_vigil(p);
-        } else {
-            while (poll(&over, 1, FORCE_MS) < 0 && errno == EINTR) {
-            }
+    siginfo_t info;
+    struct pollfd over = {.fd = p->watch.fd, .events = POLLIN};
+    (void)tenon__exit_signal(p, SIGKILL);
+    if (p->vigil) {
+        leave_vigil(p);
+    } else {
+        while (poll(&over, 1, FORCE_MS) < 0 && errno == EINTR) {
         }
-        error = look_at(p, WNOHANG, &info);
-        error = error == 0 && info.si_pid == 0 ? TENON_CLOSED : error;
     }
-    keep_exit(p, error, &info);
+    int error = look_at(p, WNOHANG, &info);
+    keep_exit(p, error == 0 && info.si_pid == 0 ? TENON_CLOSED : error, &info);
 }
