@@ -268,13 +268,13 @@ static void ended(tenon_waitq *q)
 }
 
 static const tenon__waitq_kind sender_kind = {
-    .wait = {"channel send", tenon__ticket_unwait},
+    .wait = {"channel send", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_sender,
     .ended = ended,
     .keeps_given = true,
 };
 static const tenon__waitq_kind receiver_kind = {
-    .wait = {"channel receive", tenon__ticket_unwait},
+    .wait = {"channel receive", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_receiver,
     .taken = taken,
     .undo = tenon__queue_undo,

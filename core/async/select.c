@@ -35,7 +35,7 @@ static bool cancel_all(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind kind = {"select", cancel_all};
+static const tenon__wait_kind kind = {"select", cancel_all, NULL};
 
 /* ---- cases ---- */
 

@@ -270,7 +270,7 @@ tenon_status tenon__check_thread(const tenon_reactor *reactor);
 static inline tenon_status tenon__check_quickly(const tenon_reactor *reactor)
 {
     const void *owner =
-        atomic_load_explicit(&reactor->owner, memory_order_relaxed);
+        atomic_load_explicit(&reactor->inbox->owner, memory_order_relaxed);
     bool fine = owner == tenon__this_thread() && !tenon__forked(reactor) &&
                 reactor->life < TENON__ENDING;
     return TENON__LIKELY(fine) ? TENON_OK : tenon__check(reactor);
