@@ -135,6 +135,26 @@ static void g16_an_outer_cancel_wins(void)
     REQUIRE_STATUS(run(told_late, "both"), TENON_CANCELLED);
 }
 
+/* Somebody had cancelled before the limit began, and was not heard yet. */
+static tenon_status told_of_both(void *user)
+{
+    tenon_timeout limit;
+    (void)user;
+    REQUIRE_OK(tenon_mask_begin());
+    (void)tenon_task_cancel(tenon_task_current(), "before");
+    TENON_TRY(tenon_timeout_begin(&limit, MS(10)));
+    while (!tenon_timeout_expired(&limit)) {
+        REQUIRE_OK(tenon_sleep(MS(1)));
+    }
+    REQUIRE_OK(tenon_mask_end());
+    return tenon_timeout_end(&limit, tenon_sleep(LONG));
+}
+
+static void g16_an_earlier_cancel_wins(void)
+{
+    REQUIRE_STATUS(run(told_of_both, NULL), TENON_CANCELLED);
+}
+
 static tenon_status moves(void *user)
 {
     tenon_timeout limit;
@@ -167,6 +187,7 @@ static const rig_case cases[] = {
     {"G16d", "a limit passes on an outer cancel", g16_cancelled_from_outside,
      0},
     {"G16e", "and prefers it", g16_an_outer_cancel_wins, 0},
+    {"G16g", "also one that came before it", g16_an_earlier_cancel_wins, 0},
     {"G16f", "a limit that is moved", g16_moved, 0},
 };
 

@@ -417,6 +417,11 @@ static tenon_status waits_a_little(void *user)
     return tenon_await_for(user, MS(20));
 }
 
+static tenon_status waits_a_little_keeping(void *user)
+{
+    return tenon_await_keep(user, MS(20));
+}
+
 static tenon_timer race_timer;
 static tenon_future *race_future;
 
@@ -425,7 +430,6 @@ static void resolve_it(tenon_timer *timer, void *user)
     (void)timer;
     (void)user;
     REQUIRE_OK(tenon_future_resolve_int(race_future, 2));
-    rig_block(MS(30)); /* the limit is due in this turn, too */
 }
 
 static void g14_a_result_wins(void)
@@ -434,11 +438,21 @@ static void g14_a_result_wins(void)
     tenon_timer_init(&race_timer, rig.reactor);
     REQUIRE_OK(tenon_timer_start(&race_timer, MS(10), resolve_it, NULL));
     tenon_future *out = NULL;
+    tenon_future *kept = NULL;
     REQUIRE_OK(tenon_with_timeout(race_future, MS(20), 0, &out));
-    REQUIRE_STATUS(run(waits_a_little, race_future), TENON_OK);
-    PUMP_UNTIL(tenon_future_is_done(out));
+    REQUIRE_OK(
+        tenon_with_timeout(race_future, MS(20), TENON_TIMEOUT_KEEP, &kept));
+    tenon_task *task = spawn(waits_a_little, race_future);
+    tenon_task *other = spawn(waits_a_little_keeping, race_future);
+    rig_settle();
+    rig_block(MS(40)); /* all of them are due in one turn, in this order */
+    require_end(task, TENON_OK);
+    require_end(other, TENON_OK);
+    PUMP_UNTIL(tenon_future_is_done(out) && tenon_future_is_done(kept));
     require_value(out, 2);
+    require_value(kept, 2);
     tenon_future_unref(out);
+    tenon_future_unref(kept);
     tenon_future_unref(race_future);
 }
 
