@@ -33,8 +33,8 @@
 #include <tenon/reactor.h>
 #include <tenon/resolver.h>
 #include <tenon/signal.h>
-#include <tenon/stagger.h>
 #include <tenon/sock.h>
+#include <tenon/stagger.h>
 #include <tenon/status.h>
 #include <tenon/stream.h>
 #include <tenon/task.h>
