@@ -31,7 +31,7 @@ static tenon_status own_limit(void *user)
 
 static void g16_its_own_cancel(void)
 {
-    REQUIRE_STATUS(run(own_limit, NULL), TENON_OK);
+    require_run(own_limit, NULL, TENON_OK);
     REQUIRE(!tenon_reactor_alive(rig.reactor)); /* no timer is left */
 }
 
@@ -52,13 +52,13 @@ static void g16_the_first_reports(void)
     static const int64_t outer_first[] = {MS(10), LONG, 0};
     static const int64_t inner_first[] = {LONG, MS(10), 0};
     static const int64_t both[] = {MS(40), MS(10), LONG};
-    REQUIRE_STATUS(run(nested, outer_first), TENON_TIMED_OUT);
+    require_run(nested, outer_first, TENON_TIMED_OUT);
     REQUIRE_NOTES("TENON_CANCELLED");
     notes_clear();
-    REQUIRE_STATUS(run(nested, inner_first), TENON_OK);
+    require_run(nested, inner_first, TENON_OK);
     REQUIRE_NOTES("TENON_TIMED_OUT");
     notes_clear();
-    REQUIRE_STATUS(run(nested, both), TENON_TIMED_OUT);
+    require_run(nested, both, TENON_TIMED_OUT);
     REQUIRE_NOTES("TENON_TIMED_OUT");
 }
 
@@ -87,10 +87,10 @@ static void g16_nested_and_busy(void)
 {
     static const int64_t inner_first[] = {MS(20), MS(10)};
     static const int64_t outer_first[] = {MS(10), MS(20)};
-    REQUIRE_STATUS(run(nested_busy, inner_first), TENON_TIMED_OUT);
+    require_run(nested_busy, inner_first, TENON_TIMED_OUT);
     REQUIRE_NOTES("TENON_TIMED_OUT");
     notes_clear();
-    REQUIRE_STATUS(run(nested_busy, outer_first), TENON_TIMED_OUT);
+    require_run(nested_busy, outer_first, TENON_TIMED_OUT);
     REQUIRE_NOTES("TENON_CANCELLED");
 }
 
@@ -131,8 +131,8 @@ static tenon_status told_late(void *user)
 
 static void g16_an_outer_cancel_wins(void)
 {
-    REQUIRE_STATUS(run(told_late, NULL), TENON_TIMED_OUT);
-    REQUIRE_STATUS(run(told_late, "both"), TENON_CANCELLED);
+    require_run(told_late, NULL, TENON_TIMED_OUT);
+    require_run(told_late, "both", TENON_CANCELLED);
 }
 
 /* Somebody had cancelled before the limit began, and was not heard yet. */
@@ -152,7 +152,7 @@ static tenon_status told_of_both(void *user)
 
 static void g16_an_earlier_cancel_wins(void)
 {
-    REQUIRE_STATUS(run(told_of_both, NULL), TENON_CANCELLED);
+    require_run(told_of_both, NULL, TENON_CANCELLED);
 }
 
 static tenon_status moves(void *user)
@@ -176,7 +176,7 @@ static tenon_status moves(void *user)
 
 static void g16_moved(void)
 {
-    REQUIRE_STATUS(run(moves, NULL), TENON_TIMED_OUT);
+    require_run(moves, NULL, TENON_TIMED_OUT);
 }
 
 static const rig_case cases[] = {
