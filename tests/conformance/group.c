@@ -129,6 +129,7 @@ static void cancel_grouped(const child *children, tenon_status wanted)
 
 static void g19_an_outer_cancel(void)
 {
+    warm_up();
     static const child waiting[] = {
         {for_ever, "a"}, {for_ever, "b"}, {NULL, NULL}};
     static const child body[] = {{for_ever, "a"}, {NULL, "body"}};
@@ -155,6 +156,7 @@ static tenon_status then_waits(void *user)
 
 static void g19_neither_is_lost(void)
 {
+    warm_up();
     static const child late[] = {{fails_late, ""}, {NULL, NULL}};
     static const child body[] = {{fails_late, ""}, {NULL, "body"}};
     const child *const both[] = {late, body};
@@ -283,6 +285,7 @@ static void g20_but_children_may(void)
 
 static void g20_in_callbacks(void)
 {
+    warm_up();
     tenon_group *group = NULL;
     REQUIRE_OK(tenon_group_new(rig.reactor, &group));
     REQUIRE_OK(spawn_in(group, naps, "a"));
@@ -393,6 +396,7 @@ static tenon_future *stagger(const char *plan, int64_t delay_ns)
 
 static void g21_next_on_failure(void)
 {
+    warm_up();
     tenon_future *out = stagger("rfsw", LONG);
     PUMP_UNTIL(tenon_future_is_done(out));
     require_value(out, 9);
@@ -405,6 +409,7 @@ static void g21_next_on_failure(void)
 
 static void g21_next_after_the_delay(void)
 {
+    warm_up();
     tenon_future *out = stagger("wxsw", MS(20));
     PUMP_UNTIL(noted("freed:wxsw"));
     drop_attempts();
@@ -430,6 +435,7 @@ static void g21_none(void)
 
 static void g21_cancelled(void)
 {
+    warm_up();
     tenon_future *out = stagger("ww", LONG);
     PUMP_UNTIL(noted("0+"));
     REQUIRE_STATUS(tenon_future_cancel(out, NULL), TENON_EXISTED);

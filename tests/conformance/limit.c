@@ -102,6 +102,7 @@ static tenon_status long_limit(void *user)
 
 static void g16_cancelled_from_outside(void)
 {
+    warm_up();
     tenon_task *task = spawn(long_limit, NULL);
     rig_settle();
     REQUIRE_STATUS(tenon_task_cancel(task, "from outside"), TENON_PENDING);

@@ -73,6 +73,7 @@ static void mixed(void)
 
 static void g02_tasks_are_cancelled(void)
 {
+    warm_up();
     tenon_future *whole = NULL;
     mixed();
     REQUIRE_OK(tenon_gather(rig.reactor, of_tasks, COUNT,
@@ -85,6 +86,7 @@ static void g02_tasks_are_cancelled(void)
 
 static void g04_cancelling_reaches_tasks(void)
 {
+    warm_up();
     tenon_task_fn *const fns[] = {for_ever, for_ever, for_ever};
     const void *const users[] = {"a", "b", "c"};
     tenon_future *whole = NULL;
@@ -100,6 +102,7 @@ static void g04_cancelling_reaches_tasks(void)
 
 static void g06_race_of_tasks(void)
 {
+    warm_up();
     static const int turns = 2;
     tenon_task_fn *const fns[] = {for_ever, counts, for_ever};
     const void *const users[] = {"a", &turns, "c"};
@@ -114,6 +117,7 @@ static void g06_race_of_tasks(void)
 
 static void g07_wait_for_tasks(void)
 {
+    warm_up();
     tenon_wait_options first = {.size = sizeof first,
                                 .policy = TENON_WAIT_FIRST_FAILED,
                                 .timeout_ns = TENON_FOREVER};
@@ -245,6 +249,7 @@ static tenon_status until_the_time_is_over(void *user)
 
 static void g08_a_time_for_all(void)
 {
+    warm_up();
     static const int turns = 0;
     tenon_task_fn *const fns[] = {for_ever, counts, for_ever};
     const void *const users[] = {"a", &turns, "c"};
@@ -313,6 +318,7 @@ static tenon_status waits_for_it(void *user)
 
 static void g11_cancelled_and_waited_for(void)
 {
+    warm_up();
     tenon_task *slow = spawn(slow_to_end, word("ended"));
     require_run(waits_for_it, slow, TENON_TIMED_OUT);
     REQUIRE_NOTES("ended");
@@ -328,6 +334,7 @@ static void on_kept(tenon_waiter *waiter, tenon_future *future, void *user)
 
 static void g11_without_a_task(void)
 {
+    warm_up();
     static char name[] = "out";
     tenon_waiter waiter;
     tenon_future *out = NULL;
@@ -373,6 +380,7 @@ static tenon_status waits_long(void *user)
 
 static void g13_never_swallowed(void)
 {
+    warm_up();
     tenon_future *f = pending_future();
     tenon_task *task = spawn(waits_long, f);
     rig_settle();
@@ -397,6 +405,7 @@ static void g13_never_swallowed(void)
 /* Both, in one turn: the time is over, and somebody cancels. */
 static void g13_nor_by_the_limit(void)
 {
+    warm_up();
     tenon_task *slow = spawn(slow_to_end, word("ended"));
     tenon_task *task = spawn(waits_for_it, slow);
     PUMP_UNTIL(tenon_task_cancelling(slow) > 0);
