@@ -25,6 +25,8 @@ typedef struct tenon__future_kind {
     void (*pass_on)(tenon_future *future);
     /* Cancels a pending one in a way of its own. May be NULL. */
     tenon_status (*cancel)(tenon_future *future, tenon_error *reason);
+    /* Nobody else may: it stands for something that goes on. */
+    bool completes_itself;
 } tenon__future_kind;
 
 enum tenon__future_flag {

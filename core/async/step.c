@@ -109,6 +109,9 @@ void tenon__task_run(tenon_task *t)
         t->state = TENON__TASK_RUNNING;
         t->credit = TENON__TASK_CREDIT;
         switch_to(t, outer);
+        if (t->stack.canary && !tenon__stack_intact(&t->stack)) {
+            tenon__overflow_die(t);
+        }
         t->frame = NULL;
         tasks->current = outer;
         tenon__frame_leave(r, &frame);
@@ -128,7 +131,7 @@ void tenon__task_run(tenon_task *t)
 static void run_outside_turns(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
-    atomic_store_explicit(&r->owner, tenon__this_thread(),
+    atomic_store_explicit(&r->inbox->owner, tenon__this_thread(),
                           memory_order_relaxed);
     tenon__pin(r);
     r->depth++;

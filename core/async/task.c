@@ -188,6 +188,8 @@ tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
     status =
         tenon__task_begin(t, options && (options->flags & TENON_TASK_EAGER));
     if (status < 0) {
+        t->state = TENON__TASK_DONE;
+        t->free_user = NULL; /* `user` stays the caller's */
         tenon__future_discard(&t->future);
         return status;
     }
@@ -349,5 +351,7 @@ size_t tenon_task_stack_used(const tenon_task *t)
     return t->stack.base ? tenon__stack_used(&t->stack) : 0;
 }
 
-const tenon__future_kind tenon__task_kind = {
-    .name = "task", .free = free_task, .cancel = tenon__task_cancel};
+const tenon__future_kind tenon__task_kind = {.name = "task",
+                                             .free = free_task,
+                                             .cancel = tenon__task_cancel,
+                                             .completes_itself = true};
