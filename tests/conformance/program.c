@@ -13,6 +13,7 @@ const rig_group *const rig_groups[] = {
     &rig_loop,    &rig_run,      &rig_time,     &rig_thread,  &rig_signal,
     &rig_watch,   &rig_stream,   &rig_write,    &rig_flow,    &rig_accept,
     &rig_host,    &rig_memory,   &rig_lifetime, &rig_future,  &rig_gather,
+    &rig_lock,
     &rig_serve,   &rig_names,    &rig_convey,   &rig_counted, &rig_lookup,
     &rig_process, &rig_shutdown,
 #ifdef TENON_WITH_LINE
