@@ -158,10 +158,12 @@ int bench_timers_main(const bench_options *options);
 /* redis.c */
 int bench_redis_main(const bench_options *options);
 
-/* watches.c, calls.c, wake.c */
+/* watches.c, calls.c, wake.c, switch.c */
 int bench_watches_main(const bench_options *options);
 int bench_calls_main(const bench_options *options);
 int bench_wake_main(const bench_options *options);
+int bench_switch_main(const bench_options *options);
+int bench_tasks_main(const bench_options *options);
 
 /* conn.c: the echo that all one-watch-per-descriptor servers share: one
  * receive and one send a readiness, what was not sent kept aside. */

@@ -27,6 +27,8 @@ static const bench benches[] = {
     {"watches", "16,000 watches, ours and each host's", bench_watches_main},
     {"calls", "callbacks, futures, posts", bench_calls_main},
     {"wake", "another thread's wake-up, ours and libuv's", bench_wake_main},
+    {"tasks", "functions that wait, ours and others'", bench_tasks_main},
+    {"switch", "from one stack to another, three ways", bench_switch_main},
 };
 
 enum { BENCHES = sizeof benches / sizeof benches[0] };

@@ -43,32 +43,33 @@ typedef struct comparison {
     const char *base_host;
     const char *base_impl;
     const char *host;     /* where tenon is parked */
+    const char *impl;     /* NULL: "tenon" */
     bool extra;           /* with --all only */
     double target[LOADS]; /* 0: none was set */
 } comparison;
 
+#define BASE(host, impl) .base_host = (host), .base_impl = (impl)
+
 static const comparison comparisons[] = {
-    {"libuv", "libuv", "native", "libuv", false, {1.0, 0.9, 1.0, 0.9}},
-    {"libevent",
-     "libevent",
-     "native",
-     "libevent",
-     false,
-     {1.25, 1.05, 1.15, 1.05}},
-    {"gio", "glib", "native", "glib", false, {2.5, 1.5, 100, 100}},
-    {"gsource", "glib", "native-fd", "glib", false, {1.25, 0.95, 12, 40}},
-    {"raw", "native", "raw", "native", false, {0.95, 0.85, 0.93, 0.8}},
-    {"raw/libuv", "native", "raw", "libuv", true, {0.95, 0.85, 0.93, 0.8}},
-    {"raw/libevent",
-     "native",
-     "raw",
-     "libevent",
-     true,
-     {0.95, 0.85, 0.93, 0.8}},
-    {"raw/glib", "native", "raw", "glib", true, {0.95, 0.7, 0.93, 0.7}},
-    {"uv_poll", "libuv", "native-fd", "libuv", true, {0}},
-    {"struct event", "libevent", "native-fd", "libevent", true, {0}},
-    {"gsource-recurse", "glib", "native-fd-recurse", "glib", true, {0}},
+    {"libuv", BASE("libuv", "native"), "libuv", .target = {1, 0.9, 1, 0.9}},
+    {"libevent", BASE("libevent", "native"), "libevent",
+     .target = {1.25, 1.05, 1.15, 1.05}},
+    {"gio", BASE("glib", "native"), "glib", .target = {2.5, 1.5, 100, 100}},
+    {"gsource", BASE("glib", "native-fd"), "glib",
+     .target = {1.25, 0.95, 12, 40}},
+    {"raw", BASE("native", "raw"), "native", .target = {0.95, 0.85, 0.93, 0.8}},
+    {"callbacks", BASE("native", "tenon"), "native", .impl = "tenon-task",
+     .target = {0.93, 0.93, 0.93, 0.93}},
+    {"raw/libuv", BASE("native", "raw"), "libuv", .extra = true,
+     .target = {0.95, 0.85, 0.93, 0.8}},
+    {"raw/libevent", BASE("native", "raw"), "libevent", .extra = true,
+     .target = {0.95, 0.85, 0.93, 0.8}},
+    {"raw/glib", BASE("native", "raw"), "glib", .extra = true,
+     .target = {0.95, 0.7, 0.93, 0.7}},
+    {"uv_poll", BASE("libuv", "native-fd"), "libuv", .extra = true},
+    {"struct event", BASE("libevent", "native-fd"), "libevent", .extra = true},
+    {"gsource-recurse", BASE("glib", "native-fd-recurse"), "glib",
+     .extra = true},
 };
 
 enum { COMPARISONS = sizeof comparisons / sizeof comparisons[0] };
@@ -250,7 +251,9 @@ static int run_comparison(const comparison *c, const load *l,
         return 0;
     }
     r.base = bench_server_find(c->base_host, c->base_impl);
-    r.ours = given->null_test ? r.base : bench_server_find(c->host, "tenon");
+    r.ours = given->null_test
+                 ? r.base
+                 : bench_server_find(c->host, c->impl ? c->impl : "tenon");
     return run_row(&r, &options);
 }
 

@@ -76,6 +76,9 @@ fields 'side,create,create min,create max,invoke,invoke min,invoke max,destroy,d
 "$bench" wake --json >>"$tmp/calls"
 sed 's/"there and back/"each/g' "$tmp/calls" |
   fields 'side,each,each min,each max' >"$tmp/calls.tsv"
+"$bench" switch --json |
+  sed 's/"with one/"one/g; s/"with 1,000/"many/g' |
+  fields 'side,one,one min,one max,many,many min,many max' >"$tmp/switch.tsv"
 "$bench" timers >"$tmp/timers"
 
 # chart FILE TITLE YLABEL DATA COLUMN1 NAME1 COLUMN2 NAME2
@@ -159,6 +162,17 @@ TEXT
 TEXT
   awk -F'\t' '{ printf "| %s | %.1f [%.1f .. %.1f] |\n", $1, $2, $3, $4 }' \
     "$tmp/calls.tsv"
+  cat <<'TEXT'
+
+## Switches of stacks, nanoseconds each
+
+To one and back, and to each of a thousand and back.
+
+| | one [min .. max] | a thousand [min .. max] |
+|---|---|---|
+TEXT
+  awk -F'\t' '{ printf "| %s | %.1f [%.1f .. %.1f] | %.1f [%.1f .. %.1f] |\n",
+    $1, $2, $3, $4, $5, $6, $7 }' "$tmp/switch.tsv"
   printf '\n## Timers\n\n```\n'
   cat "$tmp/timers"
   printf '```\n'

@@ -20,15 +20,19 @@ extern const bench_server bench_srv_gio WEAK;
 extern const bench_server bench_srv_gsource WEAK;
 extern const bench_server bench_srv_gsource_recurse WEAK;
 extern const bench_server bench_srv_tenon_native WEAK;
+extern const bench_server bench_srv_tenon_task WEAK;
 extern const bench_server bench_srv_tenon_libuv WEAK;
 extern const bench_server bench_srv_tenon_libevent WEAK;
 extern const bench_server bench_srv_tenon_glib WEAK;
 
 static const bench_server *const servers[] = {
-    &bench_srv_epoll,       &bench_srv_libuv,           &bench_srv_uvpoll,
-    &bench_srv_bufferevent, &bench_srv_event,           &bench_srv_gio,
-    &bench_srv_gsource,     &bench_srv_gsource_recurse, &bench_srv_tenon_native,
-    &bench_srv_tenon_libuv, &bench_srv_tenon_libevent,  &bench_srv_tenon_glib,
+    &bench_srv_epoll,        &bench_srv_libuv,
+    &bench_srv_uvpoll,       &bench_srv_bufferevent,
+    &bench_srv_event,        &bench_srv_gio,
+    &bench_srv_gsource,      &bench_srv_gsource_recurse,
+    &bench_srv_tenon_native, &bench_srv_tenon_task,
+    &bench_srv_tenon_libuv,  &bench_srv_tenon_libevent,
+    &bench_srv_tenon_glib,
 };
 
 enum { SERVERS = sizeof servers / sizeof servers[0] };

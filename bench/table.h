@@ -9,7 +9,7 @@
 
 #include "bench.h"
 
-enum { BENCH_COLUMNS = 3, BENCH_SIDES = 10, BENCH_ROUNDS = 7 };
+enum { BENCH_COLUMNS = 4, BENCH_SIDES = 10, BENCH_ROUNDS = 7 };
 
 /* One way to do it. `run` fills one figure per column; 0, or 1 when it could
  * not. */

@@ -46,6 +46,24 @@ else()
   list(APPEND TENON_BENCH_HAS BENCH_HAVE_VERTO=0)
 endif()
 
+find_library(TENON_BENCH_LIB_BOOST boost_context)
+mark_as_advanced(TENON_BENCH_LIB_BOOST)
+if(TENON_BENCH_LIB_BOOST)
+  list(APPEND TENON_BENCH_LIBS ${TENON_BENCH_LIB_BOOST})
+  list(APPEND TENON_BENCH_HAS BENCH_HAVE_BOOST=1)
+else()
+  list(APPEND TENON_BENCH_HAS BENCH_HAVE_BOOST=0)
+endif()
+
+find_library(TENON_BENCH_LIB_PTH pth)
+mark_as_advanced(TENON_BENCH_LIB_PTH)
+if(TENON_BENCH_LIB_PTH)
+  list(APPEND TENON_BENCH_LIBS ${TENON_BENCH_LIB_PTH})
+  list(APPEND TENON_BENCH_HAS BENCH_HAVE_PTH=1)
+else()
+  list(APPEND TENON_BENCH_HAS BENCH_HAVE_PTH=0)
+endif()
+
 if(EXISTS "${tenon_SOURCE_DIR}/bench/CMakeLists.txt")
   add_subdirectory("${tenon_SOURCE_DIR}/bench" "${tenon_BINARY_DIR}/bench")
   return()
@@ -55,7 +73,13 @@ file(GLOB sources CONFIGURE_DEPENDS "${tenon_SOURCE_DIR}/bench/*.c")
 if(sources)
   add_executable(tenon-bench ${sources})
   tenon_flags(tenon-bench)
-  target_compile_definitions(tenon-bench PRIVATE ${TENON_BENCH_HAS})
+  # Our switch is no function of the library's for others to call.
+  file(GLOB contexts CONFIGURE_DEPENDS
+    "${tenon_SOURCE_DIR}/core/async/context*.[cS]")
+  target_sources(tenon-bench PRIVATE ${contexts})
+  target_include_directories(tenon-bench PRIVATE "${tenon_SOURCE_DIR}/core")
+  target_compile_definitions(tenon-bench PRIVATE ${TENON_BENCH_HAS}
+    BENCH_DIR="${tenon_SOURCE_DIR}/bench")
   target_link_libraries(tenon-bench PRIVATE ${TENON_BENCH_LIBS})
   set_target_properties(tenon-bench PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${tenon_BINARY_DIR}/bench"

@@ -73,6 +73,19 @@ if(sources AND TARGET tenon_fixtures AND TARGET tenon-line)
   set_tests_properties(matrix-complete PROPERTIES SKIP_RETURN_CODE 77)
 endif()
 
+# The debugger's view of tasks; it reads the structs, so not in a release.
+find_program(TENON_GDB gdb)
+mark_as_advanced(TENON_GDB)
+if(TENON_GDB AND CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT TENON_SANITIZE)
+  add_executable(gdb-program "${tests}/gdb/program.c")
+  tenon_flags(gdb-program)
+  target_link_libraries(gdb-program PRIVATE tenon_static)
+  add_test(NAME gdb-tasks COMMAND sh "${tests}/gdb/run.sh"
+    $<TARGET_FILE:gdb-program> "${tenon_SOURCE_DIR}/tools/gdb/tenon.py")
+  tenon_test_properties(gdb-tasks 60 gdb)
+endif()
+
+include(TenonFibre)
 include(TenonSweep)
 include(TenonFuzz)
 include(TenonMuseum)

@@ -47,10 +47,22 @@ awk -F '\t' 'FNR == NR { count[$2]++; next } count[$2] > 1 { print $1, $2 }' \
 {
   echo '/* Tenon, all in one file: made by tools/amalgamate.sh. */'
   echo '/* Copyright the Tenon authors. SPDX-License-Identifier: MIT */'
+  # One object makes one claim. Our switch does not keep a shadow stack, and
+  # is left out of one that says it does: -fcf-protection=branch has it.
+  echo '#if defined(__CET__) && (__CET__ & 2)'
+  echo '#define TENON_CONTEXT_UCONTEXT 1'
+  echo '#endif'
   echo '#include "tenon.h"'
   awk -v path="$path" -v first="$private" -v known="$all $public" \
     -f tools/flatten.awk
   # shellcheck disable=SC2086
   awk -f tools/amalgamate.awk "$tmp/twice" $sources
+  # Assembler as a string for the compiler's; its conditions stay conditions.
+  for file in $(find core -name '*.S' | LC_ALL=C sort); do
+    printf '\n/* ==== %s ==== */\n\n__asm__(".pushsection .text\\n"\n' \
+      "$file"
+    awk -f tools/quote.awk "$file"
+    printf '".popsection\\n");\n'
+  done
 } >"$out/tenon.c"
 wc -l "$out/tenon.h" "$out/tenon.c"

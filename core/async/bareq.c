@@ -22,7 +22,7 @@ static void undo_bare(tenon_waitq *q, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind bare = {
-    .wait = {"wait queue", tenon__ticket_unwait},
+    .wait = {"wait queue", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_bare,
     .undo = undo_bare,
 };

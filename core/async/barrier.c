@@ -61,7 +61,7 @@ static void one_less(tenon_waitq *q, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind kind = {
-    .wait = {"barrier", tenon__ticket_unwait},
+    .wait = {"barrier", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter,
     .taken = one_less,
     .undo = one_less,

@@ -80,9 +80,6 @@ tenon_status tenon__future_cancel(tenon_future *f, tenon_error *error)
 void tenon__future_cancel_now(tenon_future *f, tenon_error *error)
 {
     (void)call_canceller(f);
-    if (f->kind->drop) {
-        f->kind->drop(f);
-    }
     if (tenon__future_pending(f)) {
         finish(f, error);
     }

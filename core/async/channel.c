@@ -26,12 +26,12 @@ enum { SENDER, RECEIVER };
 struct tenon_channel {
     struct shared *shared;
     uint32_t side;
-    bool bound;            /* its own thread's, as all to the end of `queue` */
-    tenon_queue queue;     /* the sender's: its wait queue only */
-    tenon_post_node post;  /* made by the other end, when `told` becomes 1 */
-    atomic_uint told;      /* the post is under way */
-    atomic_uint wanting;   /* it waits for the other end to do something */
-    atomic_uint closed;    /* it will do nothing any more */
+    bool bound;           /* its own thread's, as all to the end of `queue` */
+    tenon_queue queue;    /* the sender's: its wait queue only */
+    tenon_post_node post; /* made by the other end, when `told` becomes 1 */
+    atomic_uint told;     /* the post is under way */
+    atomic_uint wanting;  /* it waits for the other end to do something */
+    atomic_uint closed;   /* it will do nothing any more */
     _Atomic(tenon_inbox *) inbox; /* once bound */
 };
 
@@ -268,13 +268,13 @@ static void ended(tenon_waitq *q)
 }
 
 static const tenon__waitq_kind sender_kind = {
-    .wait = {"channel send", tenon__ticket_unwait},
+    .wait = {"channel send", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_sender,
     .ended = ended,
     .keeps_given = true,
 };
 static const tenon__waitq_kind receiver_kind = {
-    .wait = {"channel receive", tenon__ticket_unwait},
+    .wait = {"channel receive", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_receiver,
     .taken = taken,
     .undo = tenon__queue_undo,
@@ -333,8 +333,8 @@ tenon_status tenon_channel_new(size_t capacity,
         take_options(&o, options) < 0) {
         return TENON_INVALID;
     }
-    const tenon_allocator *allocator = o.allocator ? o.allocator
-                                                   : &tenon__malloc;
+    const tenon_allocator *allocator =
+        o.allocator ? o.allocator : &tenon__malloc;
     bool fits = capacity <= (SIZE_MAX - sizeof shape) / sizeof(void *);
     struct shared *s = fits ? tenon__alloc(allocator, size_of(&shape)) : NULL;
     if (!s) {
@@ -425,9 +425,8 @@ tenon_status tenon_channel_receive_at(tenon_channel *end, void **out,
 tenon_status tenon_channel_try_send(tenon_channel *end, void *item)
 {
     tenon_ticket t = tenon__ticket(TENON__GIVES, item);
-    return end && end->side == SENDER
-               ? tenon__waitq_try(&end->queue.queue, &t)
-               : TENON_INVALID;
+    return end && end->side == SENDER ? tenon__waitq_try(&end->queue.queue, &t)
+                                      : TENON_INVALID;
 }
 
 tenon_status tenon_channel_try_receive(tenon_channel *end, void **out)

@@ -12,6 +12,7 @@
 #ifdef TENON_CONTEXT_UCONTEXT
 
 #include <stdint.h>
+#include <string.h>
 #include <ucontext.h>
 
 typedef struct start {
@@ -25,31 +26,36 @@ const char tenon__context_parked[1] = {0};
 void tenon__context_jump(void **save, void *to)
 {
     ucontext_t here;
+    here.uc_stack = (stack_t){0}; /* nobody else sets it, ASan looks at it */
     *save = &here;
     (void)swapcontext(&here, to);
     *save = NULL;
 }
 
-/* makecontext knows arguments of type int alone. */
-static void begin(unsigned high, unsigned low)
+/* makecontext knows arguments of type int alone; a pointer is one or two. */
+static void begin(unsigned first, unsigned second)
 {
-    const start *self = (const start *)((uintptr_t)high << 16 << 16 | low);
+    const unsigned halves[2] = {first, second};
+    const start *self;
+    memcpy(&self, halves, sizeof self);
     self->entry(self->arg);
 }
 
 void *tenon__context_lay(void *base, void *top, void (*entry)(void *),
                          void *arg)
 {
-    uintptr_t place = ((uintptr_t)top - sizeof(start)) / 64 * 64;
-    start *self = (start *)place;
+    char *place = (char *)top - sizeof(start);
+    place -= (uintptr_t)place % 64;
+    start *self = (start *)(void *)place;
+    unsigned halves[2] = {0, 0};
+    memcpy(halves, &self, sizeof self);
     (void)getcontext(&self->context);
     self->entry = entry;
     self->arg = arg;
     self->context.uc_link = NULL;
     self->context.uc_stack.ss_sp = base;
-    self->context.uc_stack.ss_size = place - (uintptr_t)base;
-    makecontext(&self->context, (void (*)(void))begin, 2,
-                (unsigned)(place >> 16 >> 16), (unsigned)place);
+    self->context.uc_stack.ss_size = (size_t)(place - (char *)base);
+    makecontext(&self->context, (void (*)(void))begin, 2, halves[0], halves[1]);
     return &self->context;
 }
 

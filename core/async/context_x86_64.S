@@ -91,7 +91,7 @@ tenon__context_lay:
     endbr64
     andq $-16, %rsi
     leaq -64(%rsi), %rax
-    leaq 3f(%rip), %r8
+    leaq first(%rip), %r8
     stmxcsr (%rax)
     fnstcw 4(%rax)
     movq %rcx, 8(%rax)
@@ -102,13 +102,14 @@ tenon__context_lay:
     .cfi_endproc
     .size tenon__context_lay, .-tenon__context_lay
 
-/* The bottom of every stack: nothing is above it. */
+/* The bottom of every stack: nothing is above it. The nop is of this function,
+ * for those who look up where a return address less one is. */
     .p2align 4
-    .type first, @function
-first:
     .cfi_startproc
     .cfi_undefined %rip
-3:
+    nop
+    .type first, @function
+first:
     movq %r12, %rdi
     callq *%rbx
     ud2

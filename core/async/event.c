@@ -25,7 +25,7 @@ static tenon_status enter_event(tenon_waitq *q, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind event_kind = {
-    .wait = {"event", tenon__ticket_unwait},
+    .wait = {"event", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_event,
 };
 
@@ -125,7 +125,7 @@ static void undo_semaphore(tenon_waitq *q, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind semaphore_kind = {
-    .wait = {"semaphore", tenon__ticket_unwait},
+    .wait = {"semaphore", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_semaphore,
     .undo = undo_semaphore,
 };

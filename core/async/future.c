@@ -246,10 +246,14 @@ static void dump_all(const tenon_reactor *r, FILE *file)
                                          "cancelled"};
     for (tenon_node *n = r->futures.next; n != &r->futures; n = n->next) {
         const tenon_future *f = TENON__OF(n, tenon_future, node);
+        if (tenon__is_task(f) && tenon__future_pending(f)) {
+            continue;
+        }
         fprintf(file, "%s %s %s%s\n", f->kind->name, f->site[0] ? f->site : "-",
                 states[f->state], is_unseen(f) ? " unseen" : "");
         tenon__trace_dump(r, f, file);
     }
+    tenon__tasks_dump(r, file);
 }
 
 static void end(tenon_reactor *r, tenon_status status)
@@ -258,7 +262,11 @@ static void end(tenon_reactor *r, tenon_status status)
     end_pending(r, status);
 }
 
+static void free_all(tenon_reactor *r)
+{
+    tenon__tasks_free(r);
+    tenon__futures_trim(r);
+}
+
 const tenon__async_ops tenon__async = {
-    tenon__waiter_run, tenon__ticket_run, end, end_unseen, dump_all,
-    tenon__tasks_free,
-};
+    tenon__waiter_run, tenon__ticket_run, end, end_unseen, dump_all, free_all};

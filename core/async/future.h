@@ -25,8 +25,8 @@ typedef struct tenon__future_kind {
     void (*pass_on)(tenon_future *future);
     /* Cancels a pending one in a way of its own. May be NULL. */
     tenon_status (*cancel)(tenon_future *future, tenon_error *reason);
-    /* The last reference goes while it is pending. May be NULL. */
-    void (*drop)(tenon_future *future);
+    /* Nobody else may: it stands for something that goes on. */
+    bool completes_itself;
 } tenon__future_kind;
 
 enum tenon__future_flag {
@@ -56,6 +56,9 @@ void tenon__future_clear(tenon_future *future);
 /** For constructors that fail: undoes the setup, frees the block. */
 void tenon__future_discard(tenon_future *future);
 
+/** Frees the blocks that are kept for futures to come (room.c). */
+void tenon__futures_trim(tenon_reactor *reactor);
+
 /* ---- completing; each is legal on a pending one only ---- */
 
 /** Completes it, and queues who waits. */
@@ -82,6 +85,12 @@ static inline bool tenon__future_pending(const tenon_future *future)
 static inline bool tenon__future_counted(const tenon_future *future)
 {
     return future->kind->free != NULL;
+}
+/** Whether a failure is the end of the reactor, which nobody must look at. */
+static inline bool tenon__is_the_end(const tenon_reactor *reactor,
+                                     tenon_status status)
+{
+    return reactor->life >= TENON__ENDING && status == reactor->end_status;
 }
 /** Somebody knows of the failure. */
 void tenon__future_see(tenon_future *future);

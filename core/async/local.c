@@ -4,7 +4,8 @@
 /*
  * Values that tasks carry: a list, newest first, that nobody changes. Setting
  * one puts a link in front, so a task that was spawned before keeps the list
- * it had, and spawning copies one pointer.
+ * it had, and spawning copies one pointer. What else carries such a list is in
+ * local.h.
  */
 
 #include "async/task.h"
@@ -76,10 +77,25 @@ tenon_status tenon_local_set(const tenon_local_key *key, void *value,
     return add(t, &local);
 }
 
-void *tenon_local_get(const tenon_local_key *key)
+static tenon__local *list_now(const tenon_reactor *r)
 {
     const tenon_task *t = tenon__task_current();
-    const tenon__local *l = t ? t->locals : NULL;
+    if (t) {
+        return t->future.reactor == r ? t->locals : NULL;
+    }
+    const tenon__frame *frame = r ? r->frames : NULL;
+    bool carries = frame && frame->carries && frame->alive;
+    return carries ? ((const tenon__object *)frame->object)->locals : NULL;
+}
+
+tenon__local *tenon__local_keep(const tenon_reactor *r)
+{
+    return tenon__local_ref(list_now(r));
+}
+
+void *tenon_local_get(const tenon_local_key *key)
+{
+    const tenon__local *l = list_now(tenon__current);
     while (l && l->key != key) {
         l = l->next;
     }

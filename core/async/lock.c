@@ -38,12 +38,12 @@ static void undo_lock(tenon_waitq *q, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind lock_kind = {
-    .wait = {"lock", tenon__ticket_unwait},
+    .wait = {"lock", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_lock,
     .undo = undo_lock,
 };
 static const tenon__waitq_kind rlock_kind = {
-    .wait = {"re-entrant lock", tenon__ticket_unwait},
+    .wait = {"re-entrant lock", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_lock,
     .undo = undo_lock,
 };
@@ -186,7 +186,7 @@ static void undo_cond(tenon_waitq *q, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind cond_kind = {
-    .wait = {"condition", tenon__ticket_unwait},
+    .wait = {"condition", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_cond,
     .undo = undo_cond,
 };

@@ -153,7 +153,7 @@ void tenon__queue_undo(tenon_waitq *wq, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind kind = {
-    .wait = {"queue", tenon__ticket_unwait},
+    .wait = {"queue", tenon__ticket_unwait, tenon__wait_owner},
     .enter = tenon__queue_enter,
     .taken = tenon__queue_taken,
     .undo = tenon__queue_undo,
@@ -168,7 +168,7 @@ static tenon_status enter_join(tenon_waitq *wq, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind join_kind = {
-    .wait = {"queue join", tenon__ticket_unwait},
+    .wait = {"queue join", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter_join,
 };
 
@@ -286,8 +286,7 @@ tenon_status tenon_queue_try_put(tenon_queue *q, void *item)
 tenon_status tenon_queue_try_get(tenon_queue *q, void **out)
 {
     tenon_ticket t = tenon__ticket(TENON__TAKES, NULL);
-    tenon_status status =
-        out ? tenon__waitq_try(&q->queue, &t) : TENON_INVALID;
+    tenon_status status = out ? tenon__waitq_try(&q->queue, &t) : TENON_INVALID;
     if (status == TENON_OK) {
         *out = t.item;
     }

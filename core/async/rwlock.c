@@ -65,7 +65,7 @@ static void undo(tenon_waitq *q, tenon_ticket *t)
 }
 
 static const tenon__waitq_kind kind = {
-    .wait = {"read-write lock", tenon__ticket_unwait},
+    .wait = {"read-write lock", tenon__ticket_unwait, tenon__wait_owner},
     .enter = enter,
     .undo = undo,
     .left = let_in, /* a writer that readers wait behind */

@@ -35,7 +35,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#if defined(__has_include)
+/* Nobody runs a sanitizer's build under valgrind. */
+#if defined(__has_include) && !defined(TENON__ASAN) && !defined(TENON__TSAN)
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #define TENON__VALGRIND 1
@@ -124,14 +125,12 @@ TENON__INLINE void tenon__stack_unmapped(tenon__stack_note *note)
 #endif
 }
 
-/* Somebody gets it: nothing that the tools remember of it holds any more, and
- * there may be pointers on it. */
+/* Somebody gets it: there may be pointers on it. */
 TENON__INLINE void tenon__stack_begins(void *base, size_t size)
 {
     (void)base;
     (void)size;
 #if defined(TENON__ASAN)
-    ASAN_UNPOISON_MEMORY_REGION(base, size);
     __lsan_register_root_region(base, size);
 #endif
 #if defined(TENON__VALGRIND)
@@ -139,6 +138,8 @@ TENON__INLINE void tenon__stack_begins(void *base, size_t size)
 #endif
 }
 
+/* Its last functions have not returned: nothing that the tools remember of it
+ * holds any more. */
 TENON__INLINE void tenon__stack_ends(void *base, size_t size)
 {
     (void)base;
@@ -150,15 +151,17 @@ TENON__INLINE void tenon__stack_ends(void *base, size_t size)
 }
 
 /* Around a look at all of a stack, which is not to valgrind's taste. */
-TENON__INLINE void tenon__stack_look(bool begins)
+TENON__INLINE void tenon__stack_look_begins(void)
 {
-    (void)begins;
 #if defined(TENON__VALGRIND)
-    if (begins) {
-        VALGRIND_DISABLE_ERROR_REPORTING;
-    } else {
-        VALGRIND_ENABLE_ERROR_REPORTING;
-    }
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+TENON__INLINE void tenon__stack_look_ends(void)
+{
+#if defined(TENON__VALGRIND)
+    VALGRIND_ENABLE_ERROR_REPORTING;
 #endif
 }
 

@@ -35,7 +35,7 @@ static bool cancel_all(tenon__wait *w, tenon_error *reason)
     return true;
 }
 
-static const tenon__wait_kind kind = {"select", cancel_all};
+static const tenon__wait_kind kind = {"select", cancel_all, NULL};
 
 /* ---- cases ---- */
 
@@ -79,8 +79,8 @@ static tenon_status prepare(tenon_case *c, tenon_task *task)
         c->ticket = tenon__ticket(TENON__TAKES, NULL);
         return TENON_OK;
     }
-    const tenon_waitq *q = c->op <= TENON_CASE_SEND && c->object ? queue_of(c)
-                                                                 : NULL;
+    const tenon_waitq *q =
+        c->op <= TENON_CASE_SEND && c->object ? queue_of(c) : NULL;
     if (!q || q->reactor != task->future.reactor) {
         return TENON_INVALID;
     }
@@ -161,8 +161,8 @@ static tenon_status settle(const select_wait *sw, tenon_status status)
         return status;
     }
     bool idle = t->state == TENON__TICKET_IDLE;
-    tenon_status own = idle && status >= 0 ? t->status
-                                           : tenon__ticket_settle(t, status);
+    tenon_status own =
+        idle && status >= 0 ? t->status : tenon__ticket_settle(t, status);
     if (status < 0 && own == status) {
         return status;
     }

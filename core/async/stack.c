@@ -17,7 +17,6 @@
 
 #include "async/stack.h"
 
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -57,9 +56,6 @@ typedef struct tenon__slab {
     tenon__stack *users[SLAB_STACKS];
     tenon__stack_note notes[SLAB_STACKS];
 } tenon__slab;
-
-/* Fences there are in this process, whose mappings are counted together. */
-static atomic_uint tenon__fences;
 
 static size_t page_len(void)
 {
@@ -143,8 +139,7 @@ static void slab_free(tenon__stacks *pool, tenon__slab *slab)
             tenon__stack_unmapped(&slab->notes[i]);
         }
     }
-    atomic_fetch_sub(&tenon__fences,
-                     (unsigned)__builtin_popcountll(slab->fenced));
+    pool->fence_count -= (uint32_t)__builtin_popcountll(slab->fenced);
     size_t len = slab->count * slab->room;
     (void)munmap(slab->area, len);
     pool->mapped_len -= len;
@@ -154,26 +149,32 @@ static void slab_free(tenon__stacks *pool, tenon__slab *slab)
     tenon__free(pool->allocator, slab, sizeof *slab);
 }
 
+/* Some that are no Linux take every advice for a hint, and say that they took
+ * it: those would take nonsense, too. Nothing is advised on no bytes. */
+static enum tenon__light ask_light(void)
+{
+    return madvise(NULL, 0, MADV_GUARD_INSTALL) == 0 && madvise(NULL, 0, -1) < 0
+               ? TENON__LIGHT_YES
+               : TENON__LIGHT_NO;
+}
+
 static bool guard_lightly(tenon__stacks *pool, char *guard, size_t len)
 {
-    if (!pool->light) {
-        return false;
+    if (pool->light == TENON__LIGHT_UNKNOWN) {
+        pool->light = ask_light();
     }
-    if (madvise(guard, len, MADV_GUARD_INSTALL) == 0) {
-        return true;
-    }
-    pool->light = errno != EINVAL; /* a kernel that does not know it */
-    return false;
+    return pool->light == TENON__LIGHT_YES &&
+           madvise(guard, len, MADV_GUARD_INSTALL) == 0;
 }
 
 static bool guard_fenced(tenon__stacks *pool, char *guard, size_t len)
 {
-    if (atomic_fetch_add(&tenon__fences, 1) < pool->fence_max &&
-        mprotect(guard, len, PROT_NONE) == 0) {
-        return true;
+    if (pool->fence_count >= pool->fence_max ||
+        mprotect(guard, len, PROT_NONE) < 0) {
+        return false;
     }
-    atomic_fetch_sub(&tenon__fences, 1);
-    return false;
+    pool->fence_count++;
+    return true;
 }
 
 /* Before the first use; the best guard that can be had. */
@@ -247,7 +248,6 @@ void tenon__stacks_init(tenon__stacks *pool, const tenon_allocator *allocator)
         .allocator = allocator,
         .warm_max = WARM_MAX,
         .fence_max = FENCE_MAX,
-        .light = true,
     };
     for (int i = 0; i < TENON__STACK_ORDERS; i++) {
         tenon__list_init(&pool->shelves[i].warm);
@@ -364,11 +364,11 @@ TENON__UNCHECKED static const uint64_t *deepest(const tenon__stack *stack)
 {
     const uint64_t *at = stack->base;
     const uint64_t *top = at + stack->size / sizeof *at;
-    tenon__stack_look(true);
+    tenon__stack_look_begins();
     while (at < top && *at == 0) {
         at++;
     }
-    tenon__stack_look(false);
+    tenon__stack_look_ends();
     return at;
 }
 

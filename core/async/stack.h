@@ -7,7 +7,7 @@
  *
  *   light    MADV_GUARD_INSTALL, Linux 6.13: no mapping of its own, no limit
  *   fence    mprotect: two mappings for each stack, of which a process may have
- *            65,530, hence for the first 15,000 of the process alone
+ *            65,530, hence for the first 15,000 of a reactor alone
  *   canary   a pattern that is looked at: whoever runs past it has done harm
  *            already, but is not unseen
  *
@@ -42,6 +42,9 @@ typedef struct tenon__stack {
     bool canary;              /* it has no guard, see tenon__stack_intact */
 } tenon__stack;
 
+/* What this kernel knows of light guards. */
+enum tenon__light { TENON__LIGHT_UNKNOWN, TENON__LIGHT_YES, TENON__LIGHT_NO };
+
 /* Slabs by what they have to give: see settle in stack.c. */
 typedef struct tenon__shelf {
     tenon_node warm; /* a stack that was used before, with its pages */
@@ -57,9 +60,10 @@ typedef struct tenon__stacks {
     size_t slab_count;
     size_t mapped_len;  /* bytes of address space, guards too */
     size_t warm_max;    /* more idle stacks than these lose their pages */
-    uint32_t fence_max; /* of the process */
-    bool light;         /* the kernel is not known to lack light guards */
-    bool measured;      /* stacks are wiped when they come back, so that
+    uint32_t fence_max; /* each costs the process two mappings */
+    uint32_t fence_count;
+    enum tenon__light light;
+    bool measured; /* stacks are wiped when they come back, so that
                            tenon__stack_used tells of one use alone */
 } tenon__stacks;
 

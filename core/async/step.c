@@ -27,26 +27,45 @@ static void entry(void *user)
     tenon__context_leave(&t->context, t->back);
 }
 
-/* It asked for the loop's stack; see tenon_on_host_stack. */
+/* Nothing of the task's is on the loop's stack, so in a loop that is run there
+ * other tasks go on. */
 static void call_for(tenon_task *t)
 {
+    struct tenon__tasks *tasks = t->future.reactor->tasks;
     tenon_call_fn *fn = t->host_fn;
     tenon__frame frame;
     t->host_fn = NULL;
+    tasks->current = NULL;
     tenon__frame_enter(t->future.reactor, &frame, NULL, "call for a task",
                        t->name);
     fn(t->host_user);
     tenon__frame_leave(t->future.reactor, &frame);
+    tasks->current = t;
 }
 
-static void switch_to(tenon_task *t)
+/* `t` began on the stack of `outer`, which asks in its place. */
+static void hand_on(tenon_task *t, tenon_task *outer)
+{
+    outer->host_fn = t->host_fn;
+    outer->host_user = t->host_user;
+    t->host_fn = NULL;
+    tenon__context_switch(&outer->context, outer->back);
+    outer->future.reactor->tasks->current = t;
+}
+
+/* It may ask for the loop's stack meanwhile; see tenon_on_host_stack. */
+static void switch_to(tenon_task *t, tenon_task *outer)
 {
     tenon__context here;
     tenon__context_host(&here);
     t->back = &here;
     tenon__context_switch(&here, &t->context);
     while (t->host_fn) {
-        call_for(t);
+        if (outer) {
+            hand_on(t, outer);
+        } else {
+            call_for(t);
+        }
         tenon__context_switch(&here, &t->context);
     }
     t->back = NULL;
@@ -89,7 +108,10 @@ void tenon__task_run(tenon_task *t)
         t->frame = &frame;
         t->state = TENON__TASK_RUNNING;
         t->credit = TENON__TASK_CREDIT;
-        switch_to(t);
+        switch_to(t, outer);
+        if (t->stack.canary && !tenon__stack_intact(&t->stack)) {
+            tenon__overflow_die(t);
+        }
         t->frame = NULL;
         tasks->current = outer;
         tenon__frame_leave(r, &frame);
@@ -103,16 +125,24 @@ void tenon__task_run(tenon_task *t)
     }
 }
 
-/* Outside of turns it is as one: what it queues, and closes, is seen to. */
+/* Outside of turns it is as one: the reactor is this thread's from now on, and
+ * what the task queues, and closes, is seen to; but not in the child, if the
+ * task forks. */
 static void run_outside_turns(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
+    atomic_store_explicit(&r->inbox->owner, tenon__this_thread(),
+                          memory_order_relaxed);
     tenon__pin(r);
     r->depth++;
     r->mark_ns = tenon__clock(r);
     r->lap_ns = tenon__lap(r);
     tenon__task_run(t);
     r->depth--;
+    if (tenon__forked(r)) {
+        r->pins--;
+        return;
+    }
     if (r->life == TENON__ENDING) {
         tenon__finish(r);
     } else {
@@ -212,12 +242,12 @@ tenon_status tenon__wait_begin(tenon__wait *w, const tenon__wait_kind *kind,
         return TENON_INVALID;
     }
     tenon__task_set_error(t, NULL);
-    if (t->atomics > 0) {
-        return refuse_atomic(t);
-    }
     tenon_status status = tenon__check(t->future.reactor);
     if (status < 0) {
         return refuse_ended(t, status);
+    }
+    if (t->atomics > 0) {
+        return refuse_atomic(t);
     }
     return is_due(t) ? deliver(t) : TENON_OK;
 }

@@ -20,33 +20,57 @@ static void set_name(tenon_task *t, const char *name)
     t->name[len] = '\0';
 }
 
-static void free_user(tenon_task *t)
+/* What is the user's goes back, once. */
+static void give_back(tenon_task *t)
 {
-    tenon_free_fn *fn = t->free_user;
+    tenon_free_fn *free_value = t->free_value;
+    tenon_free_fn *free_user = t->free_user;
+    tenon__local *locals = t->locals;
+    t->free_value = NULL;
     t->free_user = NULL;
-    if (fn) {
-        fn(t->user);
+    t->locals = NULL;
+    if (free_value) {
+        free_value(t->value);
     }
+    if (free_user) {
+        free_user(t->user);
+    }
+    tenon__local_unref(t->future.reactor, locals);
 }
 
-/* Cancelled before it was started, or before it began. */
+static void give_back_later(tenon_reactor *r, tenon_node *node)
+{
+    tenon_task *t = TENON__OF(node, tenon_task, step);
+    (void)r;
+    give_back(t);
+    tenon_task_unref(t);
+}
+
+/* Cancelled before it was started, or before it began: this is inside of that
+ * call, which calls nobody. */
 void tenon__task_never_ran(tenon_task *t)
 {
     t->state = TENON__TASK_DONE;
-    free_user(t);
+    t->step.run = give_back_later;
+    tenon_task_ref(t);
+    tenon__drop_push(t->future.reactor, &t->step);
 }
 
 static void report_new(tenon_task *t)
 {
-    tenon__report_status(t->future.reactor, "task never started", t->name, t,
-                         TENON_CANCELLED);
-    tenon__task_never_ran(t);
+    tenon_reactor *r = t->future.reactor;
+    tenon_error *error = tenon__error(r, TENON_CANCELLED, t->future.site, NULL);
+    tenon__report(r, "task never started", t->name, t, error);
+    tenon_error_unref(error);
 }
 
 static void free_task(tenon_future *f)
 {
     tenon_task *t = (tenon_task *)(void *)f;
-    tenon__local_unref(f->reactor, t->locals);
+    if (t->state == TENON__TASK_NEW) {
+        report_new(t);
+    }
+    give_back(t);
     tenon_error_unref(t->error);
     tenon_error_unref(t->reason);
     tenon__free(&f->reactor->allocator, t, sizeof *t);
@@ -59,7 +83,7 @@ static void take_options(tenon_task *t, const tenon_task_options *given)
         memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
     }
     t->free_user = o.free_user;
-    t->stack_size = o.stack_size;
+    t->stack_size = o.stack_size ? o.stack_size : TENON__STACK_SIZE;
     set_name(t, o.name);
 }
 
@@ -86,18 +110,26 @@ tenon_status tenon_task_new_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
     if (!t) {
         return TENON_NO_MEMORY;
     }
-    tenon_task *parent = tenon__task_current();
     tenon__future_setup(&t->future, r, &tenon__task_kind, site);
     t->fn = fn;
     t->user = user;
     t->step.run = tenon__task_step;
-    t->locals = tenon__local_ref(parent ? parent->locals : NULL);
+    t->locals = tenon__local_keep(r);
     take_options(t, options);
     *out = t;
     return TENON_OK;
 }
 
 /* ---- starting ---- */
+
+/* Inside of a frame, so that it is not taken for the task that spawns. */
+static void call_hook(struct tenon__tasks *tasks, tenon_task *t)
+{
+    tenon__frame frame;
+    tenon__frame_enter(tasks->reactor, &frame, NULL, NULL, NULL);
+    tasks->on_spawn(t, tasks->on_spawn_user);
+    tenon__frame_leave(tasks->reactor, &frame);
+}
 
 static void start(tenon_task *t, bool eager)
 {
@@ -109,7 +141,7 @@ static void start(tenon_task *t, bool eager)
     r->task_count++;
     t->state = TENON__TASK_READY;
     if (tasks->on_spawn) {
-        tasks->on_spawn(t, tasks->on_spawn_user);
+        call_hook(tasks, t);
     }
     if (tenon__linked(&t->step) || t->state != TENON__TASK_READY) {
         return; /* the hook has cancelled it */
@@ -130,13 +162,18 @@ static tenon_status check_start(const tenon_task *t)
     return status < 0 ? status : tenon__tasks_need_hook(t->future.reactor);
 }
 
-tenon_status tenon_task_start(tenon_task *t)
+tenon_status tenon__task_begin(tenon_task *t, bool eager)
 {
-    tenon_status status = t ? check_start(t) : TENON_INVALID;
+    tenon_status status = check_start(t);
     if (status == TENON_OK) {
-        start(t, false);
+        start(t, eager);
     }
     return status;
+}
+
+tenon_status tenon_task_start(tenon_task *t)
+{
+    return t ? tenon__task_begin(t, false) : TENON_INVALID;
 }
 
 tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
@@ -148,12 +185,14 @@ tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
     if (status < 0) {
         return status;
     }
-    status = check_start(t);
+    status =
+        tenon__task_begin(t, options && (options->flags & TENON_TASK_EAGER));
     if (status < 0) {
+        t->state = TENON__TASK_DONE;
+        t->free_user = NULL; /* `user` stays the caller's */
         tenon__future_discard(&t->future);
         return status;
     }
-    start(t, options && (options->flags & TENON_TASK_EAGER));
     if (out) {
         *out = t;
     } else {
@@ -201,20 +240,18 @@ void tenon__task_conclude(tenon_task *t)
     if (!tenon__future_pending(&t->future)) {
         return;
     }
+    if (tenon__is_the_end(t->future.reactor, status)) {
+        t->future.flags |= TENON__FUTURE_SEEN;
+    }
     if (status == TENON_CANCELLED || (status >= 0 && t->must_cancel)) {
         conclude_cancelled(t);
     } else if (status < 0) {
+        if (status == t->future.reactor->end_status) {
+            tenon__future_see(&t->future); /* no fault of the task's */
+        }
         tenon__future_set_error(&t->future, error_of(t, status));
     } else {
         conclude_ok(t);
-    }
-}
-
-static void free_value(tenon_task *t)
-{
-    if (t->free_value) {
-        t->free_value(t->value);
-        t->free_value = NULL;
     }
 }
 
@@ -231,6 +268,9 @@ void tenon__task_finish(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
     struct tenon__tasks *tasks = r->tasks;
+    if (t->scope) {
+        tenon__scopes_leave(t);
+    }
     if (t->abandoned) {
         abandon(t);
     } else if (t->stack.base) {
@@ -240,22 +280,16 @@ void tenon__task_finish(tenon_task *t)
     tenon__list_remove(&t->node);
     r->task_count--;
     tenon__task_conclude(t);
-    free_value(t);
-    free_user(t);
-    tenon__local_unref(r, t->locals);
-    t->locals = NULL;
+    if (t->group) {
+        tenon__group_child_done(t);
+    }
+    if (!tenon__linked(&t->step)) { /* see tenon__task_never_ran */
+        give_back(t);
+    }
     if (r->task_count == 0 && r->life == TENON__HOOKS) {
         tenon_shutdown_done(&tasks->hook);
     }
     tenon_task_unref(t);
-}
-
-static void drop_future(tenon_future *f)
-{
-    tenon_task *t = (tenon_task *)(void *)f;
-    if (t->state == TENON__TASK_NEW) {
-        report_new(t);
-    }
 }
 
 /* ---- looking ---- */
@@ -297,7 +331,7 @@ const char *tenon_task_name(const tenon_task *t)
 
 void tenon_task_set_name(tenon_task *t, const char *name)
 {
-    if (t) {
+    if (t && tenon__check_thread(t->future.reactor) == TENON_OK) {
         set_name(t, name);
     }
 }
@@ -320,4 +354,4 @@ size_t tenon_task_stack_used(const tenon_task *t)
 const tenon__future_kind tenon__task_kind = {.name = "task",
                                              .free = free_task,
                                              .cancel = tenon__task_cancel,
-                                             .drop = drop_future};
+                                             .completes_itself = true};

@@ -8,6 +8,9 @@
  *   task_cancel.c  cancelling                  raise.c   what it returns
  *   tasks.c        all of a reactor's          local.c   what it carries
  *   step.c         running one from a wait to the next
+ *   overflow.c     one whose stack was too small
+ *   scope.c        cancelling that is taken back: of time limits, of groups
+ *   task_dump.c    who waits for whom
  *
  * A task is resumed by tenon__task_resume alone, from the ready queue, on the
  * stack of whoever runs the turn. Everything that a task can wait for is a
@@ -23,9 +26,12 @@
 #define TENON_ASYNC_TASK_H
 
 #include <tenon/await.h>
+#include <tenon/group.h>
+#include <tenon/timeout.h>
 
 #include "async/context.h"
 #include "async/future.h"
+#include "async/local.h"
 #include "async/stack.h"
 
 enum tenon__task_state {
@@ -43,6 +49,8 @@ typedef struct tenon__wait_kind {
     /* The task is cancelled: unlink, now, what would wake it, and return true;
      * or see to it that it will be woken, and return false. */
     bool (*cancel)(tenon__wait *wait, tenon_error *reason);
+    /* The task that could end the wait, for dumps; may be NULL, and say so. */
+    tenon_task *(*blocker)(const tenon__wait *wait);
 } tenon__wait_kind;
 
 struct tenon__wait {
@@ -51,15 +59,6 @@ struct tenon__wait {
     const char *site;
     const void *object; /* what is waited for, for dumps; may be NULL */
 };
-
-/* A value that tasks carry; the lists share their ends. */
-typedef struct tenon__local {
-    struct tenon__local *next;
-    const tenon_local_key *key;
-    void *value;
-    tenon_free_fn *free_value;
-    uint32_t refs;
-} tenon__local;
 
 enum { TENON__TASK_NAME = 32, TENON__TASK_CREDIT = 128 };
 
@@ -86,8 +85,12 @@ struct tenon_task {
     tenon_free_fn *free_value;
     int64_t number;
     size_t stack_size;
-    uint64_t serial; /* of its start */
-    uint64_t pass;   /* of the cancelling that came by last */
+    uint64_t serial;    /* of its start */
+    uint64_t pass;      /* of the cancelling that came by last */
+    uint64_t requests;  /* to end, ever */
+    tenon_scope *scope; /* the innermost that is open */
+    tenon_group *group; /* whose child it is, or NULL */
+    tenon_node sibling; /* in a list of that */
     uint32_t state;
     uint32_t cancels; /* requests, less those taken back */
     uint32_t masks;
@@ -108,8 +111,15 @@ struct tenon__tasks {
     tenon__stacks stacks;
     tenon_shutdown hook;
     uint64_t started;
-    uint64_t passes; /* of cancelling */
-    uint64_t random; /* of where selects begin */
+    uint64_t passes;   /* of cancelling */
+    uint64_t asked;    /* who has a later pass was asked to end, by the hook */
+    tenon_node asking; /* groups whose children are to be asked to end */
+    bool asks;         /* that is under way */
+    tenon_signal dump_signal;
+    FILE *dump_file;
+    uint32_t dump_format;
+    struct tenon__overflow *overflow; /* somebody asked for reports */
+    uint64_t random;                  /* of where selects begin */
     tenon_spawn_fn *on_spawn;
     void *on_spawn_user;
     bool hooked;       /* `hook` is registered */
@@ -129,6 +139,13 @@ static inline tenon_task *tenon__task_current(void)
     tenon_reactor *r = tenon__current;
     tenon_task *t = r && r->tasks ? r->tasks->current : NULL;
     return t && t->frame == r->frames ? t : NULL;
+}
+
+/** Counts a request to end. */
+static inline void tenon__task_request(tenon_task *task)
+{
+    task->cancels++;
+    task->requests++;
 }
 
 /* ---- step.c ---- */
@@ -159,7 +176,7 @@ tenon_status tenon__task_wait_turn(tenon__wait *wait);
 static inline tenon_status tenon__task_wait_free(tenon_task *task,
                                                  const char *site)
 {
-    if (task->must_cancel || task->credit == 0) {
+    if (task->must_cancel || task->atomics > 0 || task->credit == 0) {
         return tenon_yield_at(site);
     }
     task->credit--;
@@ -172,6 +189,8 @@ static inline tenon_status tenon__task_wait_free(tenon_task *task,
 void tenon__task_finish(tenon_task *task);
 /** Completes its future, if that is pending. */
 void tenon__task_conclude(tenon_task *task);
+/** Starts one that was not; `eager`: it begins here. */
+tenon_status tenon__task_begin(tenon_task *task, bool eager);
 /** Its function will never be called. */
 void tenon__task_never_ran(tenon_task *task);
 /** Started, but its function was not called yet. */
@@ -183,9 +202,49 @@ static inline bool tenon__task_unbegun(const tenon_task *task)
 /* ---- task_cancel.c ---- */
 
 /** As tenon_task_cancel; `reason` may be NULL. */
-tenon_status tenon__task_cancel(tenon_future *task, tenon_error *reason);
+tenon_status tenon__task_cancel(tenon_future *future, tenon_error *reason);
+
+/* ---- scope.c, timeout.c, group.c ---- */
+
+/* What becomes of a scope that its task has left without ending it. */
+typedef struct tenon__scope_kind {
+    const char *name;
+    void (*leave)(tenon_scope *scope);
+} tenon__scope_kind;
+
+/* Whose a cancelling that a scope's end was told of is. */
+enum tenon__scope_verdict {
+    TENON__SCOPE_NOBODYS, /* the task was not cancelled */
+    TENON__SCOPE_OWN,     /* the scope's: to be converted */
+    TENON__SCOPE_OTHERS   /* of who is outside of it: to be passed on */
+};
+
+void tenon__scope_begin(tenon_scope *scope, const tenon__scope_kind *kind,
+                        tenon_task *task);
+/** Cancels the task, once; `reason` is borrowed. */
+void tenon__scope_fire(tenon_scope *scope, tenon_error *reason);
+/** Takes the scope's own cancelling back. */
+enum tenon__scope_verdict tenon__scope_end(tenon_scope *scope);
+/** It has returned: leaves every scope that is open. */
+void tenon__scopes_leave(tenon_task *task);
+/** A child of a group has ended. */
+void tenon__group_child_done(tenon_task *task);
 
 /* ---- await.c ---- */
+
+/* A wait for a future; bigger ones begin with it. */
+typedef struct tenon__future_wait {
+    tenon__wait wait; /* first */
+    tenon_waiter waiter;
+} tenon__future_wait;
+
+/** TENON_OK, or a failure, raised, for a future that `task` cannot wait for. */
+tenon_status tenon__await_check(tenon_task *task, const tenon_future *future);
+/** How the future, which is done, went; it is seen. */
+tenon_status tenon__await_look(tenon_task *task, tenon_future *future);
+/** Begins a wait that cancelling passes on to the future, and links it. */
+tenon_status tenon__await_begin(tenon__future_wait *wait, tenon_future *future,
+                                const char *site);
 
 /** The task whose future this wait is for, while that is pending; or NULL. */
 tenon_task *tenon__awaited_task(const tenon__wait *wait);
@@ -211,15 +270,16 @@ void tenon__tasks_end(tenon_reactor *reactor);
 /** Frees what the reactor had for tasks. */
 void tenon__tasks_free(tenon_reactor *reactor);
 
-/* ---- local.c ---- */
+/* ---- overflow.c ---- */
 
-static inline tenon__local *tenon__local_ref(tenon__local *list)
-{
-    if (list) {
-        list->refs++;
-    }
-    return list;
-}
-void tenon__local_unref(tenon_reactor *reactor, tenon__local *list);
+/** The canary below its stack is gone: says so, and ends the process. */
+_Noreturn void tenon__overflow_die(const tenon_task *task);
+/** Takes back what tenon_reactor_report_overflow did. */
+void tenon__overflow_off(tenon_reactor *reactor);
+
+/* ---- task_dump.c ---- */
+
+/** A line for each task and each ring of them. */
+void tenon__tasks_dump(const tenon_reactor *reactor, FILE *file);
 
 #endif

@@ -51,6 +51,9 @@ static tenon_task *cancel_wait(tenon_task *t, uint64_t pass)
         end_wait(t);
         return NULL;
     }
+    if (next && next->pass > t->future.reactor->tasks->asked) {
+        return NULL; /* so that closing does not walk each chain many times */
+    }
     if (!next && w->kind->cancel(w, t->reason)) {
         end_wait(t);
     }
@@ -73,14 +76,14 @@ tenon_status tenon__task_cancel(tenon_future *f, tenon_error *reason)
         return TENON_OK;
     }
     if (t->state == TENON__TASK_NEW || tenon__task_unbegun(t)) {
-        t->cancels++;
+        tenon__task_request(t);
         remember_reason(t, reason);
         return cancel_unbegun(t);
     }
     uint64_t pass = ++f->reactor->tasks->passes;
     for (; t && t->state != TENON__TASK_DONE; t = cancel_begun(t, pass)) {
         t->pass = pass;
-        t->cancels++;
+        tenon__task_request(t);
         remember_reason(t, reason);
         if (tenon__task_unbegun(t)) {
             (void)cancel_unbegun(t);
@@ -114,7 +117,8 @@ uint32_t tenon_task_cancelling(const tenon_task *t)
 
 uint32_t tenon_task_uncancel(tenon_task *t)
 {
-    if (t->cancels > 0 && --t->cancels == 0) {
+    bool may = tenon__check_thread(t->future.reactor) == TENON_OK;
+    if (may && t->cancels > 0 && --t->cancels == 0) {
         t->must_cancel = false;
     }
     return t->cancels;

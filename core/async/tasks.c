@@ -10,10 +10,13 @@
 
 /* ---- what a reactor has for tasks ---- */
 
+/* Unless it was asked by way of one that waits for it. */
 static bool cancel_one(tenon_task *t, void *user)
 {
-    (void)user;
-    (void)tenon_task_cancel(t, "the reactor is being closed");
+    const struct tenon__tasks *tasks = user;
+    if (t->pass <= tasks->asked) {
+        (void)tenon_task_cancel(t, "the reactor is being closed");
+    }
     return true;
 }
 
@@ -23,7 +26,9 @@ static tenon_status on_shutdown(tenon_reactor *r, tenon_shutdown *hook,
     struct tenon__tasks *tasks = user;
     (void)hook;
     tasks->hooked = false;
-    (void)tenon_task_foreach(r, cancel_one, NULL);
+    tasks->asked = tasks->passes;
+    (void)tenon_task_foreach(r, cancel_one, tasks);
+    tasks->asked = UINT64_MAX;
     return r->task_count > 0 ? TENON_PENDING : TENON_OK;
 }
 
@@ -34,8 +39,11 @@ static tenon_status make_tasks(tenon_reactor *r)
         return TENON_NO_MEMORY;
     }
     tasks->reactor = r;
+    tasks->asked = UINT64_MAX;
     tenon__list_init(&tasks->all);
     tenon__list_init(&tasks->stalled);
+    tenon__list_init(&tasks->asking);
+    tenon_signal_init(&tasks->dump_signal, r);
     tenon__stacks_init(&tasks->stacks, &r->allocator);
     r->tasks = tasks;
     r->async = &tenon__async;
@@ -129,8 +137,10 @@ size_t tenon_task_foreach(tenon_reactor *r, tenon_task_visit_fn *fn, void *user)
     uint64_t newest = tasks->started;
     size_t count = 0;
     tenon_node here = {.run = mark};
+    tenon__frame frame;
     tenon_task *t = tenon__tasks_next(tasks, NULL);
     tenon__pin(r);
+    tenon__frame_enter(r, &frame, NULL, NULL, NULL); /* it may not wait */
     while (t && t->serial <= newest) {
         link_behind(&here, &t->node);
         count++;
@@ -139,12 +149,21 @@ size_t tenon_task_foreach(tenon_reactor *r, tenon_task_visit_fn *fn, void *user)
         }
         t = task_from(tasks, &here);
     }
+    tenon__frame_leave(r, &frame);
     tenon__list_remove(&here);
     tenon__unpin(r);
     return count;
 }
 
 /* ---- the end ---- */
+
+/* One that waits; most were cancelled by the hook, of which they are told. */
+static void fail_wait(tenon_task *t)
+{
+    bool cancelled = t->cancels > 0 && t->masks == 0;
+    t->woken = cancelled ? TENON_CANCELLED : t->future.reactor->end_status;
+    tenon__task_set_error(t, cancelled ? tenon_error_ref(t->reason) : NULL);
+}
 
 /* Every wait fails by now, so each resumed one runs to its end. */
 void tenon__tasks_end(tenon_reactor *r)
@@ -159,9 +178,12 @@ void tenon__tasks_end(tenon_reactor *r)
             tenon__task_finish(t);
         } else {
             if (t->state == TENON__TASK_WAITING) {
-                t->woken = r->end_status;
+                fail_wait(t);
             }
             tenon__task_run(t);
         }
+    }
+    if (tasks) {
+        tenon__overflow_off(r);
     }
 }

@@ -18,6 +18,7 @@ tenon_status tenon_reactor_stats(const tenon_reactor *r, tenon_stats *out)
     const tenon_node *lists[] = {&r->ready, &r->round};
     stats.size = out->size < sizeof stats ? out->size : (uint32_t)sizeof stats;
     stats.timer_count = r->heap.count;
+    stats.task_count = r->task_count;
     stats.ready_count = 0;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         for (const tenon_node *n = lists[i]->next; n != lists[i]; n = n->next) {

@@ -83,7 +83,7 @@ void tenon__host_closed_in_child(void *token)
 static void end_objects(tenon_reactor *r)
 {
     tenon_node *node;
-    while ((node = r->objects.next) != &r->objects) {
+    while (!tenon__forked(r) && (node = r->objects.next) != &r->objects) {
         tenon__object *object = TENON__OF(node, tenon__object, node);
         tenon__list_remove(node);
         object->ops->end(object, r->end_status); /* which may free it */
@@ -167,7 +167,7 @@ static void end_hooks(tenon_reactor *r)
         r->hook->state = HOOK_DONE;
         r->hook = NULL;
     }
-    while (!tenon__list_empty(&r->hooks)) {
+    while (!tenon__forked(r) && !tenon__list_empty(&r->hooks)) {
         tenon_node *newest = r->hooks.prev;
         tenon__list_remove(newest);
         (void)call_hook(r, hook_of(newest));
@@ -178,15 +178,9 @@ static void end_hooks(tenon_reactor *r)
     }
 }
 
-void tenon__finish(tenon_reactor *r)
+/* What is left when the objects have ended. */
+static void end_all(tenon_reactor *r)
 {
-    tenon_reactor *outer = tenon__current;
-    tenon__current = r;
-    r->depth++;
-    r->mark_ns = tenon__clock(r);
-    r->lap_ns = tenon__lap(r);
-    end_hooks(r);
-    end_objects(r);
     if (r->async) {
         r->async->end(r, r->end_status);
     }
@@ -205,10 +199,27 @@ void tenon__finish(tenon_reactor *r)
     empty(&r->parked);
     tenon__drops_run(r);
     r->phase = TENON__IDLE;
+    r->life = TENON__CLOSED;
+}
+
+/* The child of a fork in one of these callbacks stops there: what is left to
+ * end is its parent's. */
+void tenon__finish(tenon_reactor *r)
+{
+    tenon_reactor *outer = tenon__current;
+    tenon__current = r;
+    r->depth++;
+    r->mark_ns = tenon__clock(r);
+    r->lap_ns = tenon__lap(r);
+    end_hooks(r);
+    end_objects(r);
+    bool parent = !tenon__forked(r);
+    if (parent) {
+        end_all(r);
+    }
     r->depth--;
     tenon__current = outer;
-    r->life = TENON__CLOSED;
-    if (r->host_done) {
+    if (parent && r->host_done) {
         complete(r);
     }
 }
@@ -362,12 +373,9 @@ static void wait_for_hooks(tenon_reactor *r)
 {
     tenon_turn_result result;
     r->run_active = true;
-    while (r->life == TENON__HOOKS) {
+    do {
         r->stopping = false;
-        if (tenon__enter(r, 1, TENON_FOREVER, &result) < 0) {
-            break;
-        }
-    }
+    } while (tenon__enter(r, 1, TENON_FOREVER, &result) == TENON_OK);
     r->run_active = false;
 }
 
@@ -396,7 +404,9 @@ tenon_status tenon_reactor_close(tenon_reactor *r)
     if (r->life == TENON__HOOKS) {
         return TENON_PENDING;
     }
-    if (r->run_active) {
+    bool entered = r->kind == TENON__NATIVE && r->depth > 0 &&
+                   r->life == TENON__OPEN; /* by an eager task */
+    if (r->run_active || entered) {
         return r->life == TENON__OPEN ? TENON_BUSY : TENON_OK;
     }
     if (r->life == TENON__OPEN && !tenon__list_empty(&r->hooks)) {

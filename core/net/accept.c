@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "async/local.h"
 #include "net/listener.h"
 #include "net/stream.h"
 
@@ -85,6 +86,7 @@ void tenon__listener_took(tenon_listener *l, tenon_transport *t)
     l->reported = TENON_OK;
     l->connections++;
     t->listener = tenon_listener_ref(l);
+    tenon__local_inherit(l->reactor, &t->object, &l->object);
 }
 
 static void take(tenon_listener *l, int fd)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/local.h"
 #include "loop/trace.h"
 #include "net/listener.h"
 #include "net/resolver.h"
@@ -104,6 +105,7 @@ static void call(tenon_connector *c, tenon_transport *t, tenon_status status)
     }
     c->error = status < 0 ? error_of(c, status) : NULL;
     tenon__frame_enter(c->reactor, &frame, c, "connector", NULL);
+    frame.carries = true;
     c->options.on_connected(c, c->error ? NULL : t, c->error, c->options.user);
     tenon__frame_leave(c->reactor, &frame);
     tenon_error_unref(c->error);
@@ -123,6 +125,7 @@ static void tell(tenon_connector *c)
     }
     if (status == TENON_OK) {
         tenon_transport_ref(t);
+        tenon__local_inherit(c->reactor, &t->object, &c->object);
         status = tenon__transport_open(t);
     }
     call(c, t, status);
@@ -277,6 +280,7 @@ static void dispose(tenon_connector *c)
     const tenon_allocator *allocator = &c->reactor->allocator;
     tenon_error_unref(c->cause);
     tenon__free(allocator, c->candidates, c->capacity * sizeof *c->candidates);
+    tenon__local_forget(c->reactor, &c->object);
     tenon__trace_forget(c->reactor, c);
     tenon__free(allocator, c, sizeof *c);
 }
@@ -361,6 +365,7 @@ tenon_status tenon_connector_start(tenon_reactor *reactor,
         tenon__unpin(reactor);
         return status;
     }
+    c->object.locals = tenon__local_keep(reactor);
     tenon__object_add(reactor, &c->object, &object_ops);
     tenon__alive_add(reactor);
     tenon__trace_made(reactor, c, "connector");

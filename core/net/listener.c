@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/local.h"
 #include "loop/trace.h"
 #include "net/address.h"
 
@@ -38,6 +39,7 @@ static void dispose(tenon_listener *l)
                     sizeof(tenon__acceptor));
     }
     tenon__timer_unkeep(&l->back_off);
+    tenon__local_forget(reactor, &l->object);
     tenon__trace_forget(reactor, l);
     tenon__free(&reactor->allocator, l, sizeof *l);
 }
@@ -53,6 +55,7 @@ static void tell_closed(tenon_listener *l)
     if (l->options.on_closed) {
         tenon__frame_enter_named(l->reactor, &frame, l, "listener",
                                  l->options.name);
+        frame.carries = true;
         l->options.on_closed(l, l->options.on_closed_user);
         tenon__frame_leave(l->reactor, &frame);
     }
@@ -114,6 +117,7 @@ void tenon__listener_drain(tenon_listener *l)
     if (l->state == TENON__LISTENER_ENDED) {
         l->state = TENON__LISTENER_DRAINING;
         tenon_listener_ref(l);
+        l->object.locals = tenon__local_keep(l->reactor);
         tenon__object_add(l->reactor, &l->object, &object_ops);
         tenon__ready_push(l->reactor, &l->ready);
     }
@@ -134,6 +138,7 @@ static void start_factory(tenon_reactor *reactor, tenon_node *node)
         tenon_listener_ref(TENON__OF(node, tenon_listener, start));
     l->factory_state = TENON__FACTORY_STARTING;
     tenon__frame_enter_named(reactor, &frame, l, "factory", l->options.name);
+    frame.carries = true;
     tenon_status status = l->factory.ops->start(l->factory.user, reactor);
     tenon__frame_leave(reactor, &frame);
     l->factory_state = status < 0 ? TENON__FACTORY_NEW : TENON__FACTORY_STARTED;
@@ -200,6 +205,7 @@ static void set_up(tenon_listener *l, tenon_reactor *reactor,
 
 static void publish(tenon_listener *l)
 {
+    l->object.locals = tenon__local_keep(l->reactor);
     tenon__object_add(l->reactor, &l->object, &object_ops);
     tenon__pin(l->reactor);
     l->reactor->stats.listener_count++;

@@ -35,6 +35,7 @@ static void tell_stops(tenon_listener *l, tenon_status status)
                     sizeof one);
         tenon__frame_enter_named(l->reactor, &frame, l, "listener",
                                  l->options.name);
+        frame.carries = true;
         one.fn(l, status, one.user);
         tenon__frame_leave(l->reactor, &frame);
     }
@@ -50,6 +51,7 @@ static void stop_factory(tenon_listener *l)
         tenon__frame frame;
         tenon__frame_enter_named(l->reactor, &frame, l, "factory",
                                  l->options.name);
+        frame.carries = true;
         ops->stop(l->factory.user, l->reactor);
         tenon__frame_leave(l->reactor, &frame);
     }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/local.h"
 #include "loop/trace.h"
 #include "net/listener.h"
 
@@ -91,6 +92,16 @@ void tenon__transport_discard(tenon_transport *t)
     deliver_lost(t);
 }
 
+TENON__ASIDE static void set_interest(tenon_transport *t, uint32_t want)
+{
+    tenon_status status = t->ops->set_interest(t, want);
+    if (status < 0) {
+        tenon__transport_lose_status(t, status, "watching the connection");
+        return;
+    }
+    t->interest = (uint8_t)want;
+}
+
 void tenon__transport_update(tenon_transport *t)
 {
     bool broken = t->state == TENON__BROKEN; /* reads on its own */
@@ -98,15 +109,9 @@ void tenon__transport_update(tenon_transport *t)
     if (t->blocked && t->state <= TENON__CLOSING) {
         want |= TENON_WRITE;
     }
-    if (t->state >= TENON__LOST || want == t->interest) {
-        return;
+    if (TENON__RARELY(want != t->interest) && t->state < TENON__LOST) {
+        set_interest(t, want);
     }
-    tenon_status status = t->ops->set_interest(t, want);
-    if (status < 0) {
-        tenon__transport_lose_status(t, status, "watching the connection");
-        return;
-    }
-    t->interest = (uint8_t)want;
 }
 
 void tenon__transport_owe(tenon_transport *t)
@@ -132,6 +137,7 @@ static tenon_status build(tenon_transport *t)
         tenon_build_fn *fn = t->build;
         memset(&protocol, 0, sizeof protocol);
         tenon__frame_enter(t->reactor, &frame, t, "factory", NULL);
+        frame.carries = true;
         status = fn(t->protocol.self, t, &protocol);
         tenon__frame_leave(t->reactor, &frame);
         t->build = NULL;
@@ -194,7 +200,7 @@ void tenon__transport_begin(tenon_transport *t)
 /* ---- reports of the body ---- */
 
 /* R8: ready again and again, and nothing comes of it. */
-static void on_futile(tenon_transport *t)
+TENON__ASIDE static void on_futile(tenon_transport *t)
 {
     if (!t->ops->failure || ++t->futile < FUTILE_MAX) {
         return;
@@ -208,7 +214,7 @@ static void on_futile(tenon_transport *t)
 
 /* A host loop that a callback of `t` runs reports for it: once, then silence
  * until the callback returned. */
-static void miss(tenon_transport *t, uint32_t events)
+TENON__ASIDE static void miss(tenon_transport *t, uint32_t events)
 {
     uint32_t rest = t->interest & ~events;
     t->missed |= (uint8_t)events;
@@ -237,13 +243,13 @@ void tenon__transport_on_event(tenon_transport *t, uint32_t events)
     if ((events & t->interest & TENON_WRITE) && t->state <= TENON__CLOSING) {
         progress |= tenon__transport_flush(t);
     }
-    if (progress || t->state >= TENON__BROKEN) {
+    if (TENON__LIKELY(progress) || t->state >= TENON__BROKEN) {
         t->futile = 0;
     } else {
         on_futile(t);
     }
     tenon__transport_update(t);
-    tenon_transport_unref(t);
+    tenon__transport_unref(t);
 }
 
 void tenon__transport_post(tenon_transport *t, uint32_t events)
@@ -348,6 +354,7 @@ tenon_transport *tenon__transport_new(tenon_reactor *reactor,
     t->ready.run = on_ready;
     t->late.run = tenon__transport_late;
     t->refs = 1;
+    t->object.locals = tenon__local_keep(reactor);
     tenon__object_add(reactor, &t->object, &object_ops);
     tenon__alive_add(reactor);
     tenon__pin(reactor);
@@ -379,6 +386,7 @@ static void drop(tenon_reactor *reactor, tenon_node *node)
 {
     tenon_transport *t = TENON__OF(node, tenon_transport, ready);
     tenon__transport_free_extra(t);
+    tenon__local_forget(reactor, &t->object);
     tenon__trace_forget(reactor, t);
     tenon__free(&reactor->allocator, t, t->ops->len);
     tenon__unpin(reactor);

@@ -45,6 +45,7 @@ typedef int tenon_status;
     X(NO_PROGRESS, -10019, "ready again and again without progress")      \
     X(DONE, -10020, "completed already")                                  \
     X(NOT_DONE, -10021, "not completed yet")                              \
+    X(ENDED, -10022, "the stream ended first")                            \
     X(UNRESOLVED, -10025, "the name could not be resolved")               \
     X(NO_MEMORY, -ENOMEM, "out of memory")
 

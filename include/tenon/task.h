@@ -53,6 +53,14 @@ typedef struct tenon_task_options {
                                    or will never be called */
 } tenon_task_options;
 
+/** How tenon_tasks_dump writes. */
+enum tenon_tasks_format {
+    TENON_TASKS_TEXT, /**< a line for each task */
+    TENON_TASKS_JSON  /**< {"reactor", "tasks": [{"id", "name", "state",
+                           "for", "at", "object", "task", "made", "cancels",
+                           "stack", "used"}], "rings": [[id, ...]]} */
+};
+
 /** Told of every task that is started, before it runs; may name it. */
 typedef void tenon_spawn_fn(tenon_task *task, void *user);
 
@@ -101,10 +109,21 @@ TENON_API tenon_status tenon_reactor_set_spawn_hook(tenon_reactor *reactor,
                                                     tenon_spawn_fn *fn,
                                                     void *user);
 
+/** Says whose stack was too small: when a task of this reactor runs into the
+ *  guard below its stack, one line with its name goes to standard error; then
+ *  the process ends by SIGSEGV as it would have, or its own handler is called.
+ *  Off at first. For this it takes the disposition of SIGSEGV until it is
+ *  turned off or the reactor ends, and gives the calling thread an alternate
+ *  signal stack, if that has none.
+ *  Thread: the owner, the one that will run the tasks.
+ *  Errors: TENON_CLOSED, TENON_NO_MEMORY, and what mmap says. */
+TENON_API tenon_status tenon_reactor_report_overflow(tenon_reactor *reactor,
+                                                     bool on);
+
 /* ---- looking ---- */
 
 /** The future that it completes, borrowed. Cancelling it is tenon_task_cancel;
- *  nobody else may complete it. */
+ *  nobody else may complete it (TENON_INVALID). */
 TENON_API tenon_future *tenon_task_future(tenon_task *task);
 /** The task behind such a future, borrowed; NULL behind others. */
 TENON_API tenon_task *tenon_task_of(tenon_future *future);
@@ -127,6 +146,17 @@ TENON_API size_t tenon_task_foreach(tenon_reactor *reactor,
 TENON_API size_t tenon_task_stack_size(const tenon_task *task);
 /** How much of it was ever used, in bytes, to a page; 0 while it has none. */
 TENON_API size_t tenon_task_stack_used(const tenon_task *task);
+
+/** Writes who waits for whom: each task that has not ended, what it waits for,
+ *  where, and the task that could end that; and the rings of them, which never
+ *  end. `format`: enum tenon_tasks_format. */
+TENON_API tenon_status tenon_tasks_dump(const tenon_reactor *reactor,
+                                        FILE *file, uint32_t format);
+/** Does so whenever this signal comes, in a turn; a NULL file ends it. One
+ *  signal per reactor: the last call counts. The file must stay open.
+ *  Errors: those of tenon_signal_start; TENON_NO_MEMORY. */
+TENON_CHECKED TENON_API tenon_status tenon_tasks_dump_on_signal(
+    tenon_reactor *reactor, int signo, FILE *file, uint32_t format);
 
 /* ---- cancelling ---- */
 

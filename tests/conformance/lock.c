@@ -625,8 +625,8 @@ static void s11_getters_fail(void)
 }
 
 static const rig_case cases[] = {
-    {"S01", "a lock is had in the order of asking",
-     s01_first_come_first_served, 0},
+    {"S01", "a lock is had in the order of asking", s01_first_come_first_served,
+     0},
     {"S01", "none but its holder releases a lock",
      s01_none_but_the_holder_releases, 0},
     {"S02", "a lock goes on when its next holder is cancelled at once",

@@ -336,8 +336,7 @@ static void run_side(side *s, tenon_task_fn *fn)
 {
     tenon_reactor *r = NULL;
     tenon_task *task = NULL;
-    if (tenon_reactor_new(&r, NULL) < 0 ||
-        tenon_channel_bind(s->end, r) < 0 ||
+    if (tenon_reactor_new(&r, NULL) < 0 || tenon_channel_bind(s->end, r) < 0 ||
         tenon_spawn(r, fn, s, NULL, &task) < 0 ||
         tenon_run_until(r, tenon_task_future(task), TENON_FOREVER) < 0) {
         abort();

@@ -167,6 +167,54 @@ START_TEST(an_error_tells_its_way)
 }
 END_TEST
 
+/* ---- who waits for whom ---- */
+
+static tenon_task *ring[2];
+
+static tenon_status wait_for(void *user)
+{
+    return tenon_join(*(tenon_task **)user);
+}
+
+static const char *dump(uint32_t format)
+{
+    static char text[4096];
+    FILE *file = fmemopen(text, sizeof text, "w");
+    ck_assert_int_eq(tenon_tasks_dump(reactor, file, format), TENON_OK);
+    fclose(file);
+    return text;
+}
+
+START_TEST(the_dump_tells_who_waits_for_whom)
+{
+    tenon_future *f = pending();
+    tenon_task *lone = spawn(wait_for_ever, f, 0);
+    ring[0] = spawn(wait_for, &ring[1], 0);
+    ring[1] = spawn(wait_for, &ring[0], 0);
+    tenon_task_set_name(ring[1], "odd \"name\"");
+    turns(1);
+    const char *text = dump(TENON_TASKS_TEXT);
+    ck_assert_ptr_nonnull(strstr(text, "task #1 task waiting for future at "));
+    ck_assert_ptr_nonnull(strstr(text, " -> #3 odd \"name\" made at "));
+    ck_assert_ptr_nonnull(
+        strstr(text, "ring #2 task -> #3 odd \"name\" -> #2\n"));
+    text = dump(TENON_TASKS_JSON);
+    ck_assert_ptr_nonnull(strstr(text, "\"name\":\"odd \\\"name\\\"\""));
+    ck_assert_ptr_nonnull(strstr(text, "\"task\":3,"));
+    ck_assert_ptr_nonnull(strstr(text, "\"rings\":[[2,3]]}"));
+    ck_assert_int_eq(tenon_task_cancel(ring[0], NULL), TENON_PENDING);
+    ck_assert_int_eq(tenon_task_cancel(lone, NULL), TENON_PENDING);
+    advance(TENON_MILLISECOND);
+    ck_assert_uint_eq(tenon_task_count(reactor), 0);
+    ck_assert_int_eq(tenon_future_state(tenon_task_future(ring[0])),
+                     TENON_FUTURE_CANCELLED);
+    tenon_task_unref(lone);
+    tenon_task_unref(ring[0]);
+    tenon_task_unref(ring[1]);
+    tenon_future_unref(f);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -176,6 +224,7 @@ int main(void)
         a_cancelled_one_cleans_up,
         the_end_of_the_reactor_ends_them,
         an_error_tells_its_way,
+        the_dump_tells_who_waits_for_whom,
     };
     return RUN_TESTS("task", tests);
 }
