@@ -52,6 +52,7 @@ enum object_class {
     REACTOR = 1 << 16,
     HOST = 1 << 17,
     TASK = 1 << 18,
+    PLACE = 1 << 19, /* of a ticket */
     ANYTHING = -1
 };
 
@@ -141,6 +142,8 @@ struct actor {
     tenon_promise *promise;
     tenon_task *task;
     tenon_line *line;
+    tenon_event *event;
+    tenon_ticket *ticket; /* that waits for it */
     size_t sent;
     char name[48];
 };
@@ -168,7 +171,8 @@ struct actor {
     X(RACER)        \
     X(WORKER)       \
     X(NAMED)        \
-    X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER)
+    X(QUESTION)     \
+    X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER) X(QUEUER)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)
