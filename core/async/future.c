@@ -262,6 +262,11 @@ static void end(tenon_reactor *r, tenon_status status)
     end_pending(r, status);
 }
 
-const tenon__async_ops tenon__async = {
-    tenon__waiter_run, end, end_unseen, dump_all, tenon__tasks_free,
-};
+static void free_all(tenon_reactor *r)
+{
+    tenon__tasks_free(r);
+    tenon__futures_trim(r);
+}
+
+const tenon__async_ops tenon__async = {tenon__waiter_run, end, end_unseen,
+                                       dump_all, free_all};

@@ -25,6 +25,8 @@ typedef struct tenon__future_kind {
     void (*pass_on)(tenon_future *future);
     /* Cancels a pending one in a way of its own. May be NULL. */
     tenon_status (*cancel)(tenon_future *future, tenon_error *reason);
+    /* Nobody else may: it stands for something that goes on. */
+    bool completes_itself;
 } tenon__future_kind;
 
 enum tenon__future_flag {
@@ -53,6 +55,9 @@ void tenon__future_setup(tenon_future *future, tenon_reactor *reactor,
 void tenon__future_clear(tenon_future *future);
 /** For constructors that fail: undoes the setup, frees the block. */
 void tenon__future_discard(tenon_future *future);
+
+/** Frees the blocks that are kept for futures to come (room.c). */
+void tenon__futures_trim(tenon_reactor *reactor);
 
 /* ---- completing; each is legal on a pending one only ---- */
 

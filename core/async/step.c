@@ -109,6 +109,9 @@ void tenon__task_run(tenon_task *t)
         t->state = TENON__TASK_RUNNING;
         t->credit = TENON__TASK_CREDIT;
         switch_to(t, outer);
+        if (t->stack.canary && !tenon__stack_intact(&t->stack)) {
+            tenon__overflow_die(t);
+        }
         t->frame = NULL;
         tasks->current = outer;
         tenon__frame_leave(r, &frame);

@@ -59,8 +59,7 @@ void tenon__task_never_ran(tenon_task *t)
 static void report_new(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
-    tenon_error *error =
-        tenon__error(r, TENON_CANCELLED, t->future.site, NULL);
+    tenon_error *error = tenon__error(r, TENON_CANCELLED, t->future.site, NULL);
     tenon__report(r, "task never started", t->name, t, error);
     tenon_error_unref(error);
 }
@@ -183,6 +182,8 @@ tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
     }
     status = check_start(t);
     if (status < 0) {
+        t->state = TENON__TASK_DONE;
+        t->free_user = NULL; /* `user` stays the caller's */
         tenon__future_discard(&t->future);
         return status;
     }
@@ -338,4 +339,5 @@ size_t tenon_task_stack_used(const tenon_task *t)
 
 const tenon__future_kind tenon__task_kind = {.name = "task",
                                              .free = free_task,
-                                             .cancel = tenon__task_cancel};
+                                             .cancel = tenon__task_cancel,
+                                             .completes_itself = true};

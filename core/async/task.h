@@ -8,6 +8,7 @@
  *   task_cancel.c  cancelling                  raise.c   what it returns
  *   tasks.c        all of a reactor's          local.c   what it carries
  *   step.c         running one from a wait to the next
+ *   overflow.c     one whose stack was too small
  *   task_dump.c    who waits for whom
  *
  * A task is resumed by tenon__task_resume alone, from the ready queue, on the
@@ -104,9 +105,11 @@ struct tenon__tasks {
     tenon_shutdown hook;
     uint64_t started;
     uint64_t passes; /* of cancelling */
+    uint64_t asked;  /* who has a later pass was asked to end, by the hook */
     tenon_signal dump_signal;
     FILE *dump_file;
     uint32_t dump_format;
+    struct tenon__overflow *overflow; /* somebody asked for reports */
     tenon_spawn_fn *on_spawn;
     void *on_spawn_user;
     bool hooked;       /* `hook` is registered */
@@ -207,6 +210,13 @@ tenon_task *tenon__tasks_next(const struct tenon__tasks *tasks,
 void tenon__tasks_end(tenon_reactor *reactor);
 /** Frees what the reactor had for tasks. */
 void tenon__tasks_free(tenon_reactor *reactor);
+
+/* ---- overflow.c ---- */
+
+/** The canary below its stack is gone: says so, and ends the process. */
+_Noreturn void tenon__overflow_die(const tenon_task *task);
+/** Takes back what tenon_reactor_report_overflow did. */
+void tenon__overflow_off(tenon_reactor *reactor);
 
 /* ---- task_dump.c ---- */
 

@@ -10,10 +10,13 @@
 
 /* ---- what a reactor has for tasks ---- */
 
+/* Unless it was asked by way of one that waits for it. */
 static bool cancel_one(tenon_task *t, void *user)
 {
-    (void)user;
-    (void)tenon_task_cancel(t, "the reactor is being closed");
+    const struct tenon__tasks *tasks = user;
+    if (t->pass <= tasks->asked) {
+        (void)tenon_task_cancel(t, "the reactor is being closed");
+    }
     return true;
 }
 
@@ -23,7 +26,9 @@ static tenon_status on_shutdown(tenon_reactor *r, tenon_shutdown *hook,
     struct tenon__tasks *tasks = user;
     (void)hook;
     tasks->hooked = false;
-    (void)tenon_task_foreach(r, cancel_one, NULL);
+    tasks->asked = tasks->passes;
+    (void)tenon_task_foreach(r, cancel_one, tasks);
+    tasks->asked = UINT64_MAX;
     return r->task_count > 0 ? TENON_PENDING : TENON_OK;
 }
 
@@ -34,6 +39,7 @@ static tenon_status make_tasks(tenon_reactor *r)
         return TENON_NO_MEMORY;
     }
     tasks->reactor = r;
+    tasks->asked = UINT64_MAX;
     tenon__list_init(&tasks->all);
     tenon__list_init(&tasks->stalled);
     tenon_signal_init(&tasks->dump_signal, r);
@@ -175,5 +181,8 @@ void tenon__tasks_end(tenon_reactor *r)
             }
             tenon__task_run(t);
         }
+    }
+    if (tasks) {
+        tenon__overflow_off(r);
     }
 }

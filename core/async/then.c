@@ -188,6 +188,9 @@ tenon_status tenon_future_link(tenon_future *from, tenon_future *to,
     if (status < 0 || !tenon__future_pending(to)) {
         return status < 0 ? status : TENON_DONE;
     }
+    if (to->kind->completes_itself) {
+        return TENON_INVALID;
+    }
     bond *b = tenon__alloc(&r->allocator, sizeof *b);
     if (!b) {
         return TENON_NO_MEMORY;

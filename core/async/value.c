@@ -96,7 +96,10 @@ void tenon__future_forward(tenon_future *from, tenon_future *to, uint32_t flags)
 static tenon_status check_pending(const tenon_future *f)
 {
     tenon_status status = f ? tenon__check_thread(f->reactor) : TENON_INVALID;
-    return status == TENON_OK && !tenon__future_pending(f) ? TENON_DONE
+    if (status == TENON_OK && !tenon__future_pending(f)) {
+        return TENON_DONE;
+    }
+    return status == TENON_OK && f->kind->completes_itself ? TENON_INVALID
                                                            : status;
 }
 

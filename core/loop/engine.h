@@ -24,6 +24,7 @@
 #ifndef TENON_LOOP_ENGINE_H
 #define TENON_LOOP_ENGINE_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -40,6 +41,13 @@
 #include "base/memory.h"
 
 #define TENON__BATCH 64
+
+/* Of conditions on the way of each echo; and of functions that are not, so that
+ * they neither lie between those that are nor cost them registers. */
+#define TENON__LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define TENON__RARELY(condition) __builtin_expect(!!(condition), 0)
+#define TENON__ASIDE             __attribute__((cold, noinline))
+#define TENON__INLINE            static inline __attribute__((always_inline))
 
 /* A turn goes through these in order; IDLE is between two turns. */
 enum tenon__phase {
@@ -126,6 +134,8 @@ struct tenon_inbox {
     unsigned char *fork_page; /* 1, or 0 in a child: see inbox.c */
     tenon_allocator allocator;
 };
+
+typedef struct tenon__spare tenon__spare;
 
 /* What core/async adds to a reactor, once that has a future or a task. */
 typedef struct tenon__async_ops {
@@ -218,8 +228,10 @@ struct tenon_reactor {
     const tenon__async_ops *async;
     struct tenon__tasks *tasks; /* of core/async, once there is one */
     size_t task_count;          /* started, and not ended */
-    tenon_node futures;    /* pending, or failed and not seen */
-    tenon_node cancelling; /* cancelled, and to be passed on */
+    tenon_node futures;         /* pending, or failed and not seen */
+    tenon_node cancelling;      /* cancelled, and to be passed on */
+    tenon__spare *spares;       /* blocks for futures */
+    uint32_t spare_count;
     bool passing_on;
     tenon_stats stats;
 };
@@ -251,6 +263,15 @@ static inline bool tenon__forked(const tenon_reactor *reactor)
 tenon_status tenon__check(const tenon_reactor *reactor);
 /** The same, but a reactor that ends is no failure (stop, cancel, unref). */
 tenon_status tenon__check_thread(const tenon_reactor *reactor);
+/** The same as tenon__check, for calls that are made often. */
+static inline tenon_status tenon__check_quickly(const tenon_reactor *reactor)
+{
+    const void *owner =
+        atomic_load_explicit(&reactor->owner, memory_order_relaxed);
+    bool fine = owner == tenon__this_thread() && !tenon__forked(reactor) &&
+                reactor->life < TENON__ENDING;
+    return TENON__LIKELY(fine) ? TENON_OK : tenon__check(reactor);
+}
 
 /* ---- time ---- */
 
@@ -295,12 +316,20 @@ static inline void tenon__unqueue(tenon_node *node)
 void tenon__frame_enter(tenon_reactor *reactor, tenon__frame *frame,
                         const void *object, const char *what, const char *name);
 /** The same for a name in memory of the user's, which may be gone by the time
- *  of a report; so it is copied, and cut. */
+ *  of a report; so it is copied, and cut. Who can tell when it goes passes it
+ *  uncopied, and calls tenon__frames_keep_name then. */
 void tenon__frame_enter_named(tenon_reactor *reactor, tenon__frame *frame,
                               const void *object, const char *what,
                               const char *name);
 void tenon__frame_leave(tenon_reactor *reactor, tenon__frame *frame);
-bool tenon__on_stack(const tenon_reactor *reactor, const void *object);
+/** Copies the name in all frames of `object`, before its memory goes. */
+void tenon__frames_keep_name(tenon_reactor *reactor, const void *object);
+bool tenon__in_frames(const tenon_reactor *reactor, const void *object);
+static inline bool tenon__on_stack(const tenon_reactor *reactor,
+                                   const void *object)
+{
+    return reactor->frames && tenon__in_frames(reactor, object);
+}
 /** The object's memory may go: whoever is above must not touch it. */
 void tenon__frame_forget(tenon_reactor *reactor, const void *object);
 
@@ -392,9 +421,12 @@ tenon_status tenon__poller_update(tenon_reactor *reactor, int fd);
 enum tenon__watch_flag {
     TENON__WATCH_DAEMON = 1,
     TENON__WATCH_OWNED = 2,
-    TENON__WATCH_DISARMED = 4,  /* its callback is on the stack */
-    TENON__WATCH_SPUN = 8,      /* hung up, and nobody did anything about it */
-    TENON__WATCH_EXCLUSIVE = 16 /* with all that have its user pointer */
+    TENON__WATCH_DISARMED = 4,   /* its callback is on the stack */
+    TENON__WATCH_SPUN = 8,       /* hung up, and nobody did anything about it */
+    TENON__WATCH_EXCLUSIVE = 16, /* with all that have its user pointer */
+    /* Its memory outlives its function, which frames what it calls. */
+    TENON__WATCH_BARE = 32,
+    TENON__WATCH_BUSY = 64 /* BARE, and its function is on the stack */
 };
 /** Calls the watch's function with what it has pending. */
 void tenon__watch_deliver(tenon_reactor *reactor, tenon_watch *watch);
@@ -458,6 +490,13 @@ bool tenon__post_run_closed(tenon_reactor *reactor, tenon_node *node);
 void tenon__inbox_wake(tenon_inbox *inbox);
 
 void tenon__signals_end(tenon_reactor *reactor);
+/** Puts `fn` in front of what handles a fault (on the alternate stack), once,
+ *  however often it is taken, and until it is given back as often. */
+tenon_status tenon__signal_take(int signo,
+                                void (*fn)(int, siginfo_t *, void *));
+void tenon__signal_give(int signo, void (*fn)(int, siginfo_t *, void *));
+/** Inside of `fn`: does what would be done without it. */
+void tenon__signal_hand_on(int signo, siginfo_t *info, void *context);
 tenon_status tenon__shutdown_begin(tenon_reactor *reactor);
 
 #endif

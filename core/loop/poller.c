@@ -285,7 +285,7 @@ static void bury(tenon_reactor *r)
 }
 
 /* One such report is usual: its watch was stopped after the harvest. */
-static void on_stale_report(tenon_reactor *r, uint64_t token)
+TENON__ASIDE static void on_stale_report(tenon_reactor *r, uint64_t token)
 {
     tenon__poller *p = &r->poller;
     uint64_t age = r->stats.polls - p->stale_poll;
@@ -382,42 +382,56 @@ static void count_futile(tenon_watch *w, uint32_t events)
     w->futile = only && w->futile < UINT8_MAX ? w->futile + 1 : 0;
 }
 
-static void activate(tenon_reactor *r, tenon__slot *slot, uint32_t events)
+TENON__INLINE bool report_to(tenon_watch *w, uint32_t events)
 {
-    for (tenon_watch *w = slot->first; w; w = w->next) {
-        uint32_t report = reported(w, events);
-        if (report == 0) {
-            continue;
-        }
-        count_futile(w, events);
-        w->pending |= report;
-        if (!tenon__linked(&w->active)) {
+    uint32_t report = reported(w, events);
+    if (report == 0) {
+        return false;
+    }
+    count_futile(w, events);
+    w->pending |= report;
+    return true;
+}
+
+/* The one watch that has a report now; where there are several, they wait in
+ * the list of the active. */
+static tenon_watch *activate(tenon_reactor *r, tenon__slot *slot,
+                             uint32_t events)
+{
+    tenon_watch *w = slot->first;
+    if (TENON__LIKELY(w && !w->next && !tenon__linked(&w->active))) {
+        return report_to(w, events) ? w : NULL;
+    }
+    for (; w; w = w->next) {
+        if (report_to(w, events) && !tenon__linked(&w->active)) {
             tenon__list_push(&r->poller.active, &w->active);
         }
     }
+    return NULL;
 }
 
-static void take_event(tenon_reactor *r, const struct epoll_event *event)
+static tenon_watch *take_event(tenon_reactor *r,
+                               const struct epoll_event *event)
 {
     tenon__poller *p = &r->poller;
     uint64_t token = event->data.u64;
-    if (token == INBOX_TOKEN) {
+    if (TENON__RARELY(token == INBOX_TOKEN)) {
         tenon__inbox_acknowledge(r);
-        return;
+        return NULL;
     }
-    if (token == TIMER_TOKEN) {
+    if (TENON__RARELY(token == TIMER_TOKEN)) {
         p->lapsed = true;
-        return;
+        return NULL;
     }
     uint32_t fd = (uint32_t)token;
     tenon__slot *slot = fd < p->slot_count ? &p->slots[fd] : NULL;
     if (!slot || slot->registered == 0 ||
         slot->generation != (uint32_t)(token >> 32)) {
         on_stale_report(r, token);
-        return;
+        return NULL;
     }
     r->stats.events++;
-    activate(r, slot, event->events);
+    return activate(r, slot, event->events);
 }
 
 bool tenon__poller_dispatch(tenon_reactor *r)
@@ -432,13 +446,17 @@ bool tenon__poller_dispatch(tenon_reactor *r)
         if (p->cursor == p->count) {
             return false;
         }
-        take_event(r, &p->batch[p->cursor++]);
+        tenon_watch *only = take_event(r, &p->batch[p->cursor++]);
+        if (only) {
+            tenon__watch_deliver(r, only);
+            return true;
+        }
     }
 }
 
 /* ---- deadlines ---- */
 
-static void set_timer_fd(tenon_reactor *r, int64_t deadline_ns)
+TENON__ASIDE static void set_timer_fd(tenon_reactor *r, int64_t deadline_ns)
 {
     struct itimerspec when = {{0, 0}, {0, 0}};
     if (deadline_ns != TENON_FOREVER) {

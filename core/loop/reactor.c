@@ -13,7 +13,9 @@
 
 #include "loop/trace.h"
 
-enum { READ_BUFFER = 65536 };
+/* A page above what people take for a long message, which then does not fill it:
+ * so nobody has to ask whether there is more. */
+enum { READ_BUFFER = 65536 + 4096 };
 #define BUDGET_NS   (2 * TENON_MILLISECOND)
 #define SLOW_NS     (50 * TENON_MILLISECOND)
 #define SHUTDOWN_NS (5 * TENON_SECOND)

@@ -31,12 +31,15 @@ typedef struct receiver {
     int signo;
 } receiver;
 
+typedef void handler_fn(int signo, siginfo_t *info, void *context);
+
 /* The one mutable global of the library besides tenon__current. */
 static struct {
     pthread_mutex_t mutex;
     atomic_uint inside; /* handlers that walk a list */
     _Atomic(receiver *) first[SIGNAL_COUNT];
     struct sigaction before[SIGNAL_COUNT];
+    unsigned taken; /* how often, by tenon__signal_take: for one signal */
 } tenon__signal_table = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- the handler ---- */
@@ -62,14 +65,18 @@ static bool notify_receivers(int signo)
     return chain;
 }
 
-static void call_before(const struct sigaction *before, int signo,
+/* Whether there was one. */
+static bool call_before(const struct sigaction *before, int signo,
                         siginfo_t *info, void *context)
 {
     if (before->sa_flags & SA_SIGINFO) {
         before->sa_sigaction(signo, info, context);
-    } else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
+    } else if (before->sa_handler == SIG_DFL || before->sa_handler == SIG_IGN) {
+        return false;
+    } else {
         before->sa_handler(signo);
     }
+    return true;
 }
 
 static void on_signal(int signo, siginfo_t *info, void *context)
@@ -80,7 +87,7 @@ static void on_signal(int signo, siginfo_t *info, void *context)
     struct sigaction before = tenon__signal_table.before[signo];
     atomic_fetch_sub(&tenon__signal_table.inside, 1);
     if (chain) {
-        call_before(&before, signo, info, context);
+        (void)call_before(&before, signo, info, context);
     }
     errno = saved_errno;
 }
@@ -101,10 +108,10 @@ static void unlock_table(const sigset_t *old_mask)
     pthread_sigmask(SIG_SETMASK, old_mask, NULL);
 }
 
-static int install(int signo)
+static int install(int signo, handler_fn *fn, int flags)
 {
-    struct sigaction action = {.sa_sigaction = on_signal,
-                               .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction action = {.sa_sigaction = fn,
+                               .sa_flags = SA_SIGINFO | flags};
     sigfillset(&action.sa_mask);
     /* `before` must be in place when the first signal comes. */
     if (sigaction(signo, NULL, &tenon__signal_table.before[signo]) < 0 ||
@@ -115,11 +122,11 @@ static int install(int signo)
 }
 
 /* Only if nobody put another one on top of ours meanwhile. */
-static void restore(int signo)
+static void restore(int signo, handler_fn *fn)
 {
     struct sigaction now;
     if (sigaction(signo, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
-        now.sa_sigaction == on_signal) {
+        now.sa_sigaction == fn) {
         sigaction(signo, &tenon__signal_table.before[signo], NULL);
     }
 }
@@ -131,7 +138,7 @@ static int table_add(receiver *rec)
     _Atomic(receiver *) *first = &tenon__signal_table.first[rec->signo];
     int status = 0;
     if (!atomic_load(first)) {
-        status = install(rec->signo);
+        status = install(rec->signo, on_signal, SA_RESTART);
     }
     if (status == 0) {
         atomic_store(&rec->next, atomic_load(first));
@@ -151,11 +158,45 @@ static void table_remove(receiver *rec)
     }
     atomic_store(at, atomic_load(&rec->next));
     if (!atomic_load(&tenon__signal_table.first[rec->signo])) {
-        restore(rec->signo);
+        restore(rec->signo, on_signal);
     }
     unlock_table(&mask);
     while (atomic_load(&tenon__signal_table.inside) != 0) {
         sched_yield();
+    }
+}
+
+/* ---- faults ---- */
+
+tenon_status tenon__signal_take(int signo, handler_fn *fn)
+{
+    sigset_t mask;
+    lock_table(&mask);
+    unsigned taken = tenon__signal_table.taken;
+    int status = taken ? 0 : install(signo, fn, SA_ONSTACK);
+    tenon__signal_table.taken += status == 0;
+    unlock_table(&mask);
+    return status;
+}
+
+void tenon__signal_give(int signo, handler_fn *fn)
+{
+    sigset_t mask;
+    lock_table(&mask);
+    --tenon__signal_table.taken == 0 ? restore(signo, fn) : (void)0;
+    unlock_table(&mask);
+}
+
+/* Where nobody handles it, what caused it is done again, and ends us. */
+void tenon__signal_hand_on(int signo, siginfo_t *info, void *context)
+{
+    const struct sigaction end = {.sa_handler = SIG_DFL};
+    if (call_before(&tenon__signal_table.before[signo], signo, info, context)) {
+        return;
+    }
+    sigaction(signo, &end, NULL);
+    if (info->si_code <= 0) { /* somebody sent it */
+        (void)raise(signo);
     }
 }
 

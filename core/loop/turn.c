@@ -14,7 +14,9 @@
 
 #include "loop/engine.h"
 
-/* ---- the phases; each runs one unit and tells whether user code ran ---- */
+/* ---- the phases; each runs one unit and tells whether user code ran ----
+ *
+ * One that finds nothing to do goes on with the next at once. */
 
 static bool has_more(const tenon_reactor *r)
 {
@@ -41,17 +43,6 @@ static void begin_turn(tenon_reactor *r, bool first)
     r->phase = TENON__READY;
 }
 
-static bool ready_unit(tenon_reactor *r)
-{
-    tenon_node *node = tenon__list_pop(&r->round);
-    if (!node) {
-        r->phase = TENON__POLL;
-        return false;
-    }
-    node->run(r, node);
-    return true;
-}
-
 /* How long the poll may take: only a native reactor waits in it, and only
  * when nothing else is to be done. */
 static int64_t poll_wait(const tenon_reactor *r)
@@ -71,6 +62,43 @@ static int64_t poll_wait(const tenon_reactor *r)
     return wait_ns < r->block_ns ? wait_ns : r->block_ns;
 }
 
+static bool end_unit(tenon_reactor *r)
+{
+    tenon_node *node = tenon__list_pop(&r->ending);
+    if (node) {
+        node->run(r, node);
+        return true;
+    }
+    r->phase = TENON__IDLE;
+    if (r->depth == 1 && !tenon__list_empty(&r->drops)) {
+        tenon__drops_run(r);
+    }
+    return false;
+}
+
+static bool timers_unit(tenon_reactor *r)
+{
+    if (r->heap.count > 0 && tenon__timer_dispatch(r)) {
+        return true;
+    }
+    r->phase = TENON__END;
+    tenon__list_splice(&r->ending, &r->late);
+    return end_unit(r);
+}
+
+static bool io_unit(tenon_reactor *r)
+{
+    if (tenon__poller_dispatch(r)) {
+        return true;
+    }
+    r->phase = TENON__TIMERS;
+    if (r->heap.count > 0) {
+        r->mark_ns = tenon__clock(r);
+        r->now_ns = r->mark_ns;
+    }
+    return timers_unit(r);
+}
+
 static bool poll_unit(tenon_reactor *r)
 {
     int64_t wait_ns = poll_wait(r);
@@ -84,41 +112,15 @@ static bool poll_unit(tenon_reactor *r)
     return false;
 }
 
-static bool io_unit(tenon_reactor *r)
+static bool ready_unit(tenon_reactor *r)
 {
-    if (tenon__poller_dispatch(r)) {
-        return true;
-    }
-    r->phase = TENON__TIMERS;
-    if (r->heap.count > 0) {
-        r->mark_ns = tenon__clock(r);
-        r->now_ns = r->mark_ns;
-    }
-    return false;
-}
-
-static bool timers_unit(tenon_reactor *r)
-{
-    if (tenon__timer_dispatch(r)) {
-        return true;
-    }
-    r->phase = TENON__END;
-    tenon__list_splice(&r->ending, &r->late);
-    return false;
-}
-
-static bool end_unit(tenon_reactor *r)
-{
-    tenon_node *node = tenon__list_pop(&r->ending);
+    tenon_node *node = tenon__list_pop(&r->round);
     if (node) {
         node->run(r, node);
         return true;
     }
-    r->phase = TENON__IDLE;
-    if (r->depth == 1) {
-        tenon__drops_run(r);
-    }
-    return false;
+    r->phase = TENON__POLL;
+    return poll_unit(r);
 }
 
 static bool run_unit(tenon_reactor *r)
@@ -166,29 +168,33 @@ static bool budget_spent(tenon_reactor *r, budget *b)
     return spent;
 }
 
-static void run_turns(tenon_reactor *r, uint32_t turns)
+/* Whether there is more to do. */
+static bool run_turns(tenon_reactor *r, uint32_t turns)
 {
     budget spent = {.start_ns = r->mark_ns, .start_lap_ns = r->lap_ns};
     uint32_t begun = 0;
     while (r->life < TENON__ENDING && !tenon__forked(r)) {
         if (r->phase == TENON__IDLE) {
-            bool again = begun < turns && (begun == 0 || has_more(r));
-            if (!again || (r->run_active && r->stopping)) {
-                return;
+            if (begun > 0 && !has_more(r)) {
+                return false;
+            }
+            if (begun == turns || (r->run_active && r->stopping)) {
+                break;
             }
             begin_turn(r, begun++ == 0);
         }
         if (run_unit(r) && budget_spent(r, &spent)) {
-            return;
+            break;
         }
     }
+    return r->life < TENON__ENDING && has_more(r);
 }
 
 /* ---- entering and leaving ---- */
 
-static void fill(const tenon_reactor *r, tenon_turn_result *out)
+static void fill(const tenon_reactor *r, bool more, tenon_turn_result *out)
 {
-    out->more = has_more(r);
+    out->more = more;
     out->alive = tenon__alive(r);
     out->next_deadline_ns = tenon__timer_next(r);
 }
@@ -203,7 +209,8 @@ static void end_run_if_done(tenon_reactor *r)
 }
 
 /* The child of a fork that a callback made comes back through here. */
-static tenon_status leave_in_child(tenon_reactor *r, tenon_reactor *outer)
+TENON__ASIDE static tenon_status leave_in_child(tenon_reactor *r,
+                                                tenon_reactor *outer)
 {
     r->depth--;
     r->pins--;
@@ -211,7 +218,7 @@ static tenon_status leave_in_child(tenon_reactor *r, tenon_reactor *outer)
     return TENON_FORKED;
 }
 
-static tenon_status leave(tenon_reactor *r, tenon_reactor *outer,
+static tenon_status leave(tenon_reactor *r, tenon_reactor *outer, bool more,
                           tenon_turn_result *out)
 {
     if (tenon__forked(r)) {
@@ -219,7 +226,7 @@ static tenon_status leave(tenon_reactor *r, tenon_reactor *outer,
     }
     tenon_status status = r->life >= TENON__ENDING ? r->end_status : TENON_OK;
     if (status == TENON_OK) {
-        fill(r, out);
+        fill(r, more, out);
         tenon__poller_sync_timer(r);
         out->more = out->more || r->poller.timer_lost;
     }
@@ -256,13 +263,12 @@ tenon_status tenon__enter(tenon_reactor *r, uint32_t turns, int64_t block_ns,
     r->block_ns = block_ns;
     r->mark_ns = tenon__clock(r);
     r->lap_ns = tenon__lap(r);
-    run_turns(r, turns);
-    return leave(r, outer, out);
+    return leave(r, outer, run_turns(r, turns), out);
 }
 
 /* The child of a fork: take our descriptor out of its host, else the host
  * would report the parent's events for ever. Nothing else is touched. */
-static void leave_host_in_child(tenon_reactor *r)
+TENON__ASIDE static void leave_host_in_child(tenon_reactor *r)
 {
     if (r->host_open) {
         r->host_open = false;
@@ -277,7 +283,7 @@ tenon_status tenon_turn(tenon_reactor *r, tenon_turn_result *out)
     tenon_turn_result ignored = nothing;
     out = out ? out : &ignored;
     *out = nothing;
-    tenon_status status = tenon__check(r);
+    tenon_status status = r ? tenon__check_quickly(r) : TENON_INVALID;
     if (status == TENON_FORKED) {
         leave_host_in_child(r);
     }
@@ -287,7 +293,7 @@ tenon_status tenon_turn(tenon_reactor *r, tenon_turn_result *out)
     if (r->kind == TENON__NATIVE || r->kind == TENON__MANUAL) {
         return TENON_NOT_SUPPORTED;
     }
-    if (r->poller.timer_lost) {
+    if (TENON__RARELY(r->poller.timer_lost)) {
         /* What asked for this entry is not to end its wait. */
         tenon__inbox_acknowledge(r);
         return tenon__enter(r, UINT32_MAX, TENON_MILLISECOND, out);
@@ -306,7 +312,7 @@ tenon_status tenon_turn_peek(tenon_reactor *r, tenon_turn_result *out)
         return status;
     }
     r->depth++; /* as an entry would find it */
-    fill(r, out);
+    fill(r, has_more(r), out);
     r->depth--;
     if (!out->more) {
         tenon__poller_sync_timer(r);

@@ -19,6 +19,12 @@ static const void *identity_of(const tenon_watch *w)
     return w->flags & TENON__WATCH_EXCLUSIVE ? w->user : w;
 }
 
+static bool is_on_stack(const tenon_watch *w)
+{
+    return (w->flags & TENON__WATCH_BUSY) ||
+           tenon__on_stack(w->reactor, identity_of(w));
+}
+
 /* ---- slots ---- */
 
 static tenon__slot *slot_of(const tenon_watch *w)
@@ -227,7 +233,7 @@ tenon_status tenon_watch_set_daemon(tenon_watch *w, bool daemon)
 
 void tenon_watch_set_exclusive(tenon_watch *w, bool exclusive)
 {
-    if (w->state != WATCH_IDLE || tenon__on_stack(w->reactor, identity_of(w))) {
+    if (w->state != WATCH_IDLE || is_on_stack(w)) {
         return; /* what is on the stack is known by it */
     }
     w->flags &= (uint8_t)~TENON__WATCH_EXCLUSIVE;
@@ -290,7 +296,7 @@ void tenon__watches_rearm(tenon_reactor *r)
     tenon__list_init(&busy);
     while ((node = tenon__list_pop(&r->poller.disarmed)) != NULL) {
         tenon_watch *w = TENON__OF(node, tenon_watch, active);
-        if (tenon__on_stack(r, identity_of(w))) {
+        if (is_on_stack(w)) {
             tenon__list_push(&busy, node);
             continue;
         }
@@ -308,7 +314,7 @@ void tenon__watches_rearm(tenon_reactor *r)
 /* The first reports went to the function; it did nothing about them. */
 static bool spins(tenon_reactor *r, tenon_watch *w)
 {
-    if (w->futile <= FUTILE_MAX) {
+    if (TENON__LIKELY(w->futile <= FUTILE_MAX)) {
         return false;
     }
     w->flags |= TENON__WATCH_SPUN;
@@ -318,16 +324,41 @@ static bool spins(tenon_reactor *r, tenon_watch *w)
     return true;
 }
 
+static void call_in_frame(tenon_reactor *r, tenon_watch *w, uint32_t events)
+{
+    tenon__frame frame;
+    /* What a transport runs of the user's it measures itself. */
+    bool owned = w->flags & TENON__WATCH_OWNED;
+    tenon__frame_enter_named(r, &frame, identity_of(w), owned ? NULL : "watch",
+                             w->name);
+    tenon__trace_lend(r, w, &frame);
+    w->fn(w, events, w->user);
+    tenon__frame_leave(r, &frame);
+}
+
+static void call_bare(tenon_reactor *r, tenon_watch *w, uint32_t events)
+{
+    w->flags |= TENON__WATCH_BUSY;
+    w->fn(w, events, w->user);
+    w->flags &= (uint8_t)~TENON__WATCH_BUSY;
+    if (TENON__RARELY(!tenon__list_empty(&r->poller.disarmed))) {
+        tenon__watches_rearm(r);
+    }
+}
+
 void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
 {
-    if (w->state == WATCH_STALE && !tenon__on_stack(r, identity_of(w))) {
+    bool stale = w->state == WATCH_STALE;
+    if (TENON__RARELY(is_on_stack(w))) {
+        if (stale) {
+            tenon__list_push(&r->poller.disarmed, &w->active);
+        } else {
+            disarm(r, w);
+        }
+        return;
+    }
+    if (stale) {
         w->state = WATCH_IDLE;
-    } else if (w->state == WATCH_STALE) {
-        tenon__list_push(&r->poller.disarmed, &w->active);
-        return;
-    } else if (r->frames && tenon__on_stack(r, identity_of(w))) {
-        disarm(r, w);
-        return;
     } else if (spins(r, w)) {
         return;
     }
@@ -336,14 +367,7 @@ void tenon__watch_deliver(tenon_reactor *r, tenon_watch *w)
     if (w->interest & TENON_ONESHOT) {
         tenon_watch_stop(w);
     }
-    tenon__frame frame;
-    tenon__trace_lend(r, w, &frame);
-    /* What a transport runs of the user's it measures itself. */
-    bool owned = w->flags & TENON__WATCH_OWNED;
-    tenon__frame_enter_named(r, &frame, identity_of(w), owned ? NULL : "watch",
-                             w->name);
-    w->fn(w, events, w->user);
-    tenon__frame_leave(r, &frame);
+    (w->flags & TENON__WATCH_BARE ? call_bare : call_in_frame)(r, w, events);
 }
 
 void tenon__watch_end_stale(tenon_reactor *r, tenon_watch *w)

@@ -118,7 +118,7 @@ void tenon__listener_drain(tenon_listener *l)
         l->state = TENON__LISTENER_DRAINING;
         tenon_listener_ref(l);
         l->object.locals = tenon__local_keep(l->reactor);
-    tenon__object_add(l->reactor, &l->object, &object_ops);
+        tenon__object_add(l->reactor, &l->object, &object_ops);
         tenon__ready_push(l->reactor, &l->ready);
     }
 }

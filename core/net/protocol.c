@@ -12,7 +12,8 @@
 
 #include "net/transport.h"
 
-static tenon_status call(tenon_transport *t, tenon__notice *n)
+/* What is told is most often a constant, and no table is needed then. */
+TENON__INLINE tenon_status call(tenon_transport *t, tenon__notice *n)
 {
     const tenon_protocol_ops *ops = t->protocol.ops;
     void *self = t->protocol.self;
@@ -39,7 +40,7 @@ static tenon_status call(tenon_transport *t, tenon__notice *n)
     }
 }
 
-static bool has_slot(const tenon_transport *t, enum tenon__tell tell)
+TENON__INLINE bool has_slot(const tenon_transport *t, enum tenon__tell tell)
 {
     switch (tell) {
     case TENON__MADE:
@@ -85,8 +86,8 @@ static bool only_echoes_closed(const tenon_transport *t, tenon_status status)
     return status == TENON_CLOSED && t->state != TENON__OPENED;
 }
 
-static void on_failure(tenon_transport *t, const tenon__notice *n,
-                       tenon_status status)
+TENON__ASIDE static void on_failure(tenon_transport *t, const tenon__notice *n,
+                                    tenon_status status)
 {
     static const char *const whats[] = {
         "connection_made", "data_received",  "get_buffer",
@@ -116,23 +117,50 @@ void tenon__transport_enter(tenon_transport *t, tenon__frame *frame,
 void tenon__transport_leave(tenon_transport *t)
 {
     settle(t);
-    tenon_transport_unref(t);
+    tenon__transport_unref(t);
 }
 
-tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *n)
+/* A protocol's name stays where it is until that protocol is replaced, or has
+ * been told of the end. */
+static void enter_protocol(tenon_transport *t, tenon__frame *frame,
+                           enum tenon__tell tell)
+{
+    if (tell == TENON__CONNECTION_LOST) {
+        tenon__transport_enter(t, frame, "transport");
+        return;
+    }
+    tenon_transport_ref(t);
+    tenon__frame_enter(t->reactor, frame, t, "transport",
+                       t->protocol.ops->name);
+    frame->carries = true;
+}
+
+TENON__INLINE tenon_status tell(tenon_transport *t, tenon__notice *n)
 {
     tenon_status status = TENON_OK;
     if (has_slot(t, n->tell)) {
         tenon__frame frame;
-        tenon__transport_enter(t, &frame, "transport");
+        enter_protocol(t, &frame, n->tell);
         status = call(t, n);
         tenon__frame_leave(t->reactor, &frame);
-        if (status < 0) {
+        if (TENON__RARELY(status < 0)) {
             on_failure(t, n, status);
         }
         tenon__transport_leave(t);
     }
     return status;
+}
+
+tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *n)
+{
+    return tell(t, n);
+}
+
+tenon_status tenon__transport_tell_data(tenon_transport *t, const void *data,
+                                        size_t len)
+{
+    tenon__notice notice = {.tell = TENON__DATA, .data = data, .len = len};
+    return tell(t, &notice);
 }
 
 /* ---- public ---- */
@@ -151,6 +179,7 @@ tenon_status tenon_transport_set_protocol(tenon_transport *t,
         return TENON_INVALID;
     }
     tenon_protocol before = t->protocol;
+    tenon__frames_keep_name(t->reactor, t);
     t->protocol = protocol;
     /* Whatever the other one was told, this one knows of nothing. */
     t->told_pause = false;

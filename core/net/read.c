@@ -35,8 +35,9 @@ static bool may_deliver(const tenon_transport *t)
 
 bool tenon__transport_readable(const tenon_transport *t)
 {
-    return t->made && !t->opening && !t->paused && !t->eof_seen &&
-           may_deliver(t);
+    /* Bits of one byte: one test, where && would make four. */
+    bool reads = t->made & !t->opening & !t->paused & !t->eof_seen;
+    return reads && may_deliver(t);
 }
 
 static bool offers_memory(const tenon_transport *t)
@@ -88,7 +89,7 @@ static void deliver(tenon_transport *t, const place *from, size_t len)
     (void)tenon__transport_tell(t, &notice);
 }
 
-static void on_eof(tenon_transport *t)
+TENON__ASIDE static void on_eof(tenon_transport *t)
 {
     tenon__notice notice = {.tell = TENON__EOF};
     t->eof_seen = true;
@@ -138,7 +139,7 @@ static void pass_on(tenon_transport *t, const place *from, size_t len)
     }
 }
 
-static size_t unread_len(const tenon_transport *t)
+static inline size_t unread_len(const tenon_transport *t)
 {
     return t->extra ? t->extra->unread.len : 0;
 }
@@ -160,9 +161,26 @@ static ssize_t receive(tenon_transport *t, const place *to)
     return got;
 }
 
+/* What a read came to, where `more` may be there if it brought something. */
+static inline size_t after_read(tenon_transport *t, ssize_t got, bool more,
+                                bool *progress)
+{
+    *progress = *progress || got != -EAGAIN;
+    if (TENON__RARELY(got <= 0)) {
+        if (got == 0) {
+            on_eof(t);
+        } else if (got != -EAGAIN) {
+            tenon__transport_lose_status(t, (tenon_status)got, "reading");
+        }
+        return 0;
+    }
+    return more || unread_len(t) > 0 ? (size_t)got : 0;
+}
+
 /* One read and its delivery. Returns the bytes; 0 when this was the last one
  * for now, in which case `progress` tells whether it brought anything. */
-static size_t read_once(tenon_transport *t, bool *progress)
+__attribute__((noinline)) static size_t read_once(tenon_transport *t,
+                                                  bool *progress)
 {
     place to = {.bytes = NULL};
     if (!take_place(t, &to)) {
@@ -177,14 +195,30 @@ static size_t read_once(tenon_transport *t, bool *progress)
     if (to.shared) {
         tenon__buffer_give(t->reactor, to.bytes);
     }
-    *progress = *progress || got != -EAGAIN;
-    if (got == 0) {
-        on_eof(t);
-    } else if (got < 0 && got != -EAGAIN) {
-        tenon__transport_lose_status(t, (tenon_status)got, "reading");
+    return after_read(t, got, (size_t)got == to.len || again, progress);
+}
+
+/* The same for what most reads are: of a transport with nothing out of the
+ * ordinary, into the buffer that lies there. It is nobody's but ours until the
+ * protocol is told. */
+static size_t read_plainly(tenon_transport *t, bool *progress)
+{
+    size_t len;
+    void *bytes = tenon__buffer_take(t->reactor, &len);
+    ssize_t got = t->ops->receive(t, bytes, len);
+    if (TENON__RARELY(t->extra) && got > 0) { /* descriptors came with it */
+        place from = {bytes, len, true, t->protocol};
+        pass_on(t, &from, (size_t)got);
+    } else if (got > 0) {
+        (void)tenon__transport_tell_data(t, bytes, (size_t)got);
     }
-    again = again || unread_len(t) > 0;
-    return got > 0 && ((size_t)got == to.len || again) ? (size_t)got : 0;
+    tenon__buffer_give(t->reactor, bytes);
+    return after_read(t, got, (size_t)got == len, progress);
+}
+
+static bool is_plain(const tenon_transport *t)
+{
+    return !t->extra && t->reactor->read_buffer && !offers_memory(t);
 }
 
 /* The poller knows nothing of bytes that were put back. */
@@ -203,7 +237,8 @@ bool tenon__transport_read(tenon_transport *t)
         if (!tenon__transport_readable(t) || tenon__forked(t->reactor)) {
             return true;
         }
-        size_t got = read_once(t, &progress);
+        size_t got = TENON__LIKELY(is_plain(t)) ? read_plainly(t, &progress)
+                                                : read_once(t, &progress);
         if (got == 0) {
             break;
         }

@@ -53,16 +53,23 @@ static int get_int(int fd, int level, int option)
 
 /* ---- the body ---- */
 
-/* send(2) for one part costs the kernel less than sendmsg(2). */
-static ssize_t send_once(int fd, const struct iovec *parts, size_t count)
+__attribute__((noinline)) static ssize_t send_many(int fd,
+                                                   const struct iovec *parts,
+                                                   size_t count)
 {
-    if (count == 1) {
-        return send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
-    }
     struct msghdr message = {.msg_iov = (struct iovec *)parts,
                              .msg_iovlen =
                                  count < PARTS_MAX ? count : PARTS_MAX};
     return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* send(2) for one part costs the kernel less than sendmsg(2). */
+static ssize_t send_once(int fd, const struct iovec *parts, size_t count)
+{
+    if (TENON__LIKELY(count == 1)) {
+        return send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
+    }
+    return send_many(fd, parts, count);
 }
 
 static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
@@ -212,7 +219,7 @@ static tenon_status shutdown_write(tenon_transport *t)
 static void on_ready(tenon_watch *watch, uint32_t events, void *user)
 {
     tenon_transport *t = user;
-    if (events & TENON_STALE_WATCH) {
+    if (TENON__RARELY(events & TENON_STALE_WATCH)) {
         /* Somebody closed it behind our back; the number is not ours now. */
         watch->fd = -1;
         tenon__transport_lose_status(t, TENON_STALE, "descriptor closed");
@@ -332,6 +339,7 @@ tenon_transport *tenon__stream_new(tenon_reactor *reactor, int fd,
                       (int)(TENON_USER_TIMEOUT_DEFAULT / TENON_MILLISECOND));
     }
     tenon_watch_init(&stream_of(t)->watch, reactor, fd);
+    stream_of(t)->watch.flags = TENON__WATCH_BARE; /* it is part of `t` */
     (void)tenon_watch_set_daemon(&stream_of(t)->watch, true);
     return t;
 }

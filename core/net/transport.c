@@ -92,6 +92,16 @@ void tenon__transport_discard(tenon_transport *t)
     deliver_lost(t);
 }
 
+TENON__ASIDE static void set_interest(tenon_transport *t, uint32_t want)
+{
+    tenon_status status = t->ops->set_interest(t, want);
+    if (status < 0) {
+        tenon__transport_lose_status(t, status, "watching the connection");
+        return;
+    }
+    t->interest = (uint8_t)want;
+}
+
 void tenon__transport_update(tenon_transport *t)
 {
     bool broken = t->state == TENON__BROKEN; /* reads on its own */
@@ -99,15 +109,9 @@ void tenon__transport_update(tenon_transport *t)
     if (t->blocked && t->state <= TENON__CLOSING) {
         want |= TENON_WRITE;
     }
-    if (t->state >= TENON__LOST || want == t->interest) {
-        return;
+    if (TENON__RARELY(want != t->interest) && t->state < TENON__LOST) {
+        set_interest(t, want);
     }
-    tenon_status status = t->ops->set_interest(t, want);
-    if (status < 0) {
-        tenon__transport_lose_status(t, status, "watching the connection");
-        return;
-    }
-    t->interest = (uint8_t)want;
 }
 
 void tenon__transport_owe(tenon_transport *t)
@@ -196,7 +200,7 @@ void tenon__transport_begin(tenon_transport *t)
 /* ---- reports of the body ---- */
 
 /* R8: ready again and again, and nothing comes of it. */
-static void on_futile(tenon_transport *t)
+TENON__ASIDE static void on_futile(tenon_transport *t)
 {
     if (!t->ops->failure || ++t->futile < FUTILE_MAX) {
         return;
@@ -210,7 +214,7 @@ static void on_futile(tenon_transport *t)
 
 /* A host loop that a callback of `t` runs reports for it: once, then silence
  * until the callback returned. */
-static void miss(tenon_transport *t, uint32_t events)
+TENON__ASIDE static void miss(tenon_transport *t, uint32_t events)
 {
     uint32_t rest = t->interest & ~events;
     t->missed |= (uint8_t)events;
@@ -239,13 +243,13 @@ void tenon__transport_on_event(tenon_transport *t, uint32_t events)
     if ((events & t->interest & TENON_WRITE) && t->state <= TENON__CLOSING) {
         progress |= tenon__transport_flush(t);
     }
-    if (progress || t->state >= TENON__BROKEN) {
+    if (TENON__LIKELY(progress) || t->state >= TENON__BROKEN) {
         t->futile = 0;
     } else {
         on_futile(t);
     }
     tenon__transport_update(t);
-    tenon_transport_unref(t);
+    tenon__transport_unref(t);
 }
 
 void tenon__transport_post(tenon_transport *t, uint32_t events)

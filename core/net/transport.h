@@ -5,9 +5,9 @@
  * The base of every transport. What a protocol can see of one (order, limits,
  * notices, the two ends) is decided here once, over a small body that knows
  * how to move bytes. Its rooms: transport.c its life, protocol.c the calls,
- * write.c the queue, loan.c what is owed for it, read.c the reading, extra.c
- * what few of them need and what is known, timeout.c their deadlines,
- * unclosed.c the report of those that were forgotten.
+ * write.c the queue, level.c its length, loan.c what is owed for it, read.c the
+ * reading, extra.c what few of them need and what is known, timeout.c their
+ * deadlines, unclosed.c the report of those that were forgotten.
  *
  *   OPEN -> CLOSING (sends what is queued) -> LOST (connection_lost is owed)
  *   OPEN -> BROKEN (a write failed: reads what is there) -> LOST -> GONE
@@ -138,6 +138,16 @@ static inline void tenon__transport_set_state(tenon_transport *t,
     }
 }
 
+/** tenon_transport_unref for a reference of our own, as a rule not the last. */
+static inline void tenon__transport_unref(tenon_transport *t)
+{
+    if (TENON__LIKELY(t->refs > 1)) {
+        t->refs--;
+    } else {
+        tenon_transport_unref(t);
+    }
+}
+
 /** A zeroed body with its base in place; NULL when out of memory. It belongs
  *  to the reactor, but nothing happens until tenon__transport_begin. */
 tenon_transport *tenon__transport_new(tenon_reactor *reactor,
@@ -200,6 +210,9 @@ typedef struct tenon__notice {
 /** The one way into a protocol. A negative result has been reported, and the
  *  transport is lost with it. */
 tenon_status tenon__transport_tell(tenon_transport *t, tenon__notice *notice);
+/** The same for TENON__DATA. */
+tenon_status tenon__transport_tell_data(tenon_transport *t, const void *data,
+                                        size_t len);
 /** Before any call of the user's on behalf of `t`. */
 void tenon__transport_enter(tenon_transport *t, tenon__frame *frame,
                             const char *what);
@@ -225,6 +238,12 @@ tenon_status tenon__transport_enqueue(tenon_transport *t,
                                       tenon__loan *loan);
 /** Ends a closing transport whose queue is empty. */
 void tenon__transport_drained(tenon_transport *t);
+
+/* ---- the level of the queue (level.c) ---- */
+
+/** After any change of its length: the state at once, the notice later. */
+void tenon__transport_follow_level(tenon_transport *t);
+void tenon__transport_give_notices(tenon_transport *t);
 
 /* ---- what is owed for writes (loan.c) ---- */
 

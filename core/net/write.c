@@ -2,8 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The write side: one path for every byte that is written (R14). The first
- * write of a turn on an empty queue goes to the body at once; later ones of
+ * The write side: one path for every byte that is written (R14). On an empty
+ * queue the first write of a turn goes to the body at once, and so does each
+ * long one, of which a copy would cost more than a call; later short ones of
  * that turn are copied and leave together when it ends. What the body does not
  * take waits for it to be writable.
  *
@@ -13,12 +14,18 @@
 
 #include "net/transport.h"
 
-enum { PARTS_MAX = 64, ROUNDS_MAX = 16, FILE_PIECE = 65536 };
+enum { PARTS_MAX = 64, ROUNDS_MAX = 16, FILE_PIECE = 65536, LONG_LEN = 16384 };
 
 /* A write between two turns is not one of the turn before. */
 static uint64_t turn_of(const tenon_reactor *reactor)
 {
     return reactor->stats.turns * 2 + (reactor->phase != TENON__IDLE);
+}
+
+static bool goes_now(const tenon_transport *t, size_t len)
+{
+    return !t->queue.first &&
+           (t->write_turn != turn_of(t->reactor) || len >= LONG_LEN);
 }
 
 /* Lack of room in the kernel, of whatever kind, may pass. */
@@ -51,21 +58,6 @@ static void on_send_failed(tenon_transport *t, tenon_status status)
     tenon__transport_drop_queue(t, t->error);
     tenon__transport_update(t);
     tenon__transport_owe(t);
-}
-
-/* Follows the length of the queue: the state at once, the notice later. */
-static void follow_level(tenon_transport *t)
-{
-    if (!t->above && t->queue.len > t->high) {
-        t->above = true;
-        t->owes_pause = !t->told_pause;
-    } else if (t->above && t->queue.len <= t->low) {
-        t->above = false;
-    }
-    bool due = t->owes_pause || (t->told_pause && !t->above);
-    if (due && t->state == TENON__OPENED) {
-        tenon__late_push(t->reactor, &t->late);
-    }
 }
 
 void tenon__transport_drained(tenon_transport *t)
@@ -108,22 +100,28 @@ static void tap_sent(tenon_transport *t, const struct iovec *parts,
     }
 }
 
-/* The one call of the body's send. */
-static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
+/* The calls of the body's send, with what few transports need, and without. */
+static ssize_t send_extra(tenon_transport *t, const struct iovec *parts,
                           size_t count)
 {
     int fds[TENON_FDS_MAX];
-    size_t riders =
-        t->extra ? tenon__queue_riders(&t->queue, fds, TENON_FDS_MAX) : 0;
+    size_t riders = tenon__queue_riders(&t->queue, fds, TENON_FDS_MAX);
     ssize_t sent = riders > 0 ? t->ops->send_fds(t, parts, count, fds, riders)
                               : t->ops->send(t, parts, count);
-    if (sent > 0 && t->extra) {
+    if (sent > 0) {
         tenon__transport_touch(t);
         if (t->extra->tap) {
             tap_sent(t, parts, count, (size_t)sent);
         }
     }
     return sent;
+}
+
+static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
+                          size_t count)
+{
+    return TENON__RARELY(t->extra) ? send_extra(t, parts, count)
+                                   : t->ops->send(t, parts, count);
 }
 
 /* What a send came to; whether another one may follow. */
@@ -193,7 +191,7 @@ bool tenon__transport_flush(tenon_transport *t)
     }
     if (t->state <= TENON__CLOSING) {
         t->blocked = t->queue.first != NULL;
-        follow_level(t);
+        tenon__transport_follow_level(t);
         if (tenon__transport_owes_loans(t)) {
             tenon__late_push(t->reactor, &t->late);
         }
@@ -201,21 +199,6 @@ bool tenon__transport_flush(tenon_transport *t)
         tenon__transport_drained(t);
     }
     return moved;
-}
-
-static void give_notices(tenon_transport *t)
-{
-    tenon__notice pause = {.tell = TENON__PAUSE};
-    tenon__notice resume = {.tell = TENON__RESUME};
-    if (t->state == TENON__OPENED && t->owes_pause) {
-        t->owes_pause = false;
-        t->told_pause = true;
-        (void)tenon__transport_tell(t, &pause);
-    }
-    if (t->state == TENON__OPENED && t->told_pause && !t->above) {
-        t->told_pause = false;
-        (void)tenon__transport_tell(t, &resume);
-    }
 }
 
 void tenon__transport_late(tenon_reactor *reactor, tenon_node *node)
@@ -232,7 +215,7 @@ void tenon__transport_late(tenon_reactor *reactor, tenon_node *node)
         if (tenon__transport_owes_loans(t)) {
             tenon__transport_settle_loans(t);
         }
-        give_notices(t);
+        tenon__transport_give_notices(t);
     }
     tenon_transport_unref(t);
 }
@@ -267,7 +250,7 @@ static tenon_status total_of(const struct iovec *parts, size_t count,
 
 static tenon_status may_write(const tenon_transport *t, size_t total)
 {
-    tenon_status status = tenon__check(t->reactor);
+    tenon_status status = tenon__check_quickly(t->reactor);
     if (status < 0) {
         return status;
     }
@@ -332,7 +315,7 @@ static tenon_status keep(tenon_transport *t, const struct iovec *parts,
         }
         return status;
     }
-    follow_level(t);
+    tenon__transport_follow_level(t);
     if (t->blocked) {
         tenon__transport_update(t);
     } else {
@@ -370,6 +353,26 @@ static void finish_now(tenon_transport *t, tenon__loan *loan)
     }
 }
 
+/* What a write that was sent at once came to. */
+__attribute__((noinline)) static tenon_status sent_at_once(
+    tenon_transport *t, const struct iovec *parts, size_t count,
+    tenon__loan *loan, ssize_t sent)
+{
+    if (sent < 0 && !is_full(sent)) {
+        return fail_now(t, loan, (tenon_status)sent);
+    }
+    sent = sent < 0 ? 0 : sent;
+    if ((size_t)sent == sum(parts, count)) {
+        finish_now(t, loan);
+        return TENON_OK;
+    }
+    if (t->state >= TENON__LOST) {
+        return drop_now(t, loan);
+    }
+    t->blocked = true;
+    return keep(t, parts, count, loan, (size_t)sent);
+}
+
 tenon_status tenon__transport_enqueue(tenon_transport *t,
                                       const struct iovec *parts, size_t count,
                                       tenon__loan *loan)
@@ -382,27 +385,30 @@ tenon_status tenon__transport_enqueue(tenon_transport *t,
     if (status < 0 || (total == 0 && !loan)) {
         return status;
     }
-    uint64_t turn = turn_of(t->reactor);
-    bool now =
-        !t->queue.first && t->write_turn != turn && total > 0 && !has_riders(t);
-    ssize_t sent = 0;
-    t->write_turn = turn;
-    if (now) {
-        sent = send_parts(t, parts, count);
-        if (sent < 0 && !is_full(sent)) {
-            return fail_now(t, loan, (tenon_status)sent);
-        }
-        sent = sent < 0 ? 0 : sent;
-        if ((size_t)sent == total) {
-            finish_now(t, loan);
-            return TENON_OK;
-        }
-        if (t->state >= TENON__LOST) {
-            return drop_now(t, loan);
-        }
-        t->blocked = true;
-    }
-    return keep(t, parts, count, loan, (size_t)sent);
+    bool now = goes_now(t, total) && total > 0 && !has_riders(t);
+    t->write_turn = turn_of(t->reactor);
+    return now ? sent_at_once(t, parts, count, loan,
+                              send_parts(t, parts, count))
+               : keep(t, parts, count, loan, 0);
+}
+
+/* What most writes are: of one part, to be sent now, with nothing out of the
+ * ordinary; so whatever else enqueue looks for is not there. */
+static bool goes_plainly(const tenon_transport *t, const struct iovec *part)
+{
+    return tenon__check_quickly(t->reactor) == TENON_OK && !t->extra &&
+           goes_now(t, part->iov_len) && t->state == TENON__OPENED &&
+           !t->eof_asked && part->iov_base && part->iov_len > 0 &&
+           part->iov_len <= PTRDIFF_MAX;
+}
+
+static tenon_status write_plainly(tenon_transport *t, const struct iovec *part)
+{
+    t->write_turn = turn_of(t->reactor);
+    ssize_t sent = t->ops->send(t, part, 1);
+    return TENON__LIKELY(sent == (ssize_t)part->iov_len)
+               ? TENON_OK
+               : sent_at_once(t, part, 1, NULL, sent);
 }
 
 tenon_status tenon_transport_writev(tenon_transport *t,
@@ -415,7 +421,9 @@ tenon_status tenon_transport_write(tenon_transport *t, const void *data,
                                    size_t len)
 {
     struct iovec part = {(void *)data, len};
-    return tenon_transport_writev(t, &part, 1);
+    return TENON__LIKELY(goes_plainly(t, &part))
+               ? write_plainly(t, &part)
+               : tenon__transport_enqueue(t, &part, 1, NULL);
 }
 
 tenon_status tenon_transport_write_eof(tenon_transport *t)
@@ -437,53 +445,6 @@ tenon_status tenon_transport_write_eof(tenon_transport *t)
 bool tenon_transport_can_write_eof(const tenon_transport *t)
 {
     return t->ops->shutdown_write != NULL;
-}
-
-static size_t four_times(size_t low)
-{
-    return low > SIZE_MAX / 4 ? SIZE_MAX : low * 4;
-}
-
-tenon_status tenon_transport_set_write_limits(tenon_transport *t, size_t high,
-                                              size_t low)
-{
-    tenon_status status = tenon__check_thread(t->reactor);
-    if (status < 0) {
-        return status;
-    }
-    if (high == TENON_LIMIT_AUTO) {
-        high = low == TENON_LIMIT_AUTO ? TENON_HIGH_DEFAULT : four_times(low);
-    }
-    if (low == TENON_LIMIT_AUTO) {
-        low = high / 4;
-    }
-    if (high < low) {
-        return TENON_INVALID;
-    }
-    t->high = high;
-    t->low = low;
-    follow_level(t);
-    return TENON_OK;
-}
-
-void tenon_transport_get_write_limits(const tenon_transport *t, size_t *high,
-                                      size_t *low)
-{
-    if (high) {
-        *high = t->high;
-    }
-    if (low) {
-        *low = t->low;
-    }
-}
-
-tenon_status tenon_transport_set_hard_limit(tenon_transport *t, size_t hard)
-{
-    tenon_status status = tenon__check_thread(t->reactor);
-    if (status == TENON_OK) {
-        t->hard = hard;
-    }
-    return status;
 }
 
 size_t tenon_transport_write_queue_len(const tenon_transport *t)

@@ -117,6 +117,19 @@ TENON_BEGIN
 TENON_CHECKED TENON_API tenon_status tenon_future_new_at(tenon_reactor *reactor,
                                                          tenon_future **out,
                                                          const char *site);
+/** Makes a pending future with `len` zeroed bytes behind it, aligned for
+ *  anything, for what its maker has to keep: one allocation for both.
+ *  tenon_future_room gives them; they go when the future's memory does, which
+ *  is never inside a callback.
+ *  Ownership, errors: as tenon_future_new. */
+#define tenon_future_new_with(reactor, len, out) \
+    tenon_future_new_with_at((reactor), (len), (out), TENON_SITE)
+/** The same, told to be made at `site`; see tenon_future_new_at. */
+TENON_CHECKED TENON_API tenon_status tenon_future_new_with_at(
+    tenon_reactor *reactor, size_t len, tenon_future **out, const char *site);
+/** The room behind a future of tenon_future_new_with; NULL for others.
+ *  Thread: any. */
+TENON_API void *tenon_future_room(tenon_future *future);
 /** Makes a pending future in memory of the caller's; allocates nothing.
  *  Errors: as tenon_future_new. On failure there is nothing to undo. */
 #define tenon_future_init(future, reactor) \

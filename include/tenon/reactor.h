@@ -67,7 +67,7 @@ typedef struct tenon_reactor_options {
     uint32_t budget_calls;       /**< per host wake-up; 0: no limit but time */
     int64_t slow_callback_ns;    /**< report above this; 0: 50 ms, <0: never */
     int64_t shutdown_timeout_ns; /**< for asynchronous hooks; 0: 5 s */
-    size_t read_buffer_len;      /**< per depth; 0: 64 KiB */
+    size_t read_buffer_len;      /**< per depth; 0: 68 KiB */
     tenon_error_handler_fn *on_error; /**< NULL: a line on standard error */
     void *on_error_user;              /**< for `on_error` */
     tenon_closed_fn *on_closed;       /**< may be NULL */

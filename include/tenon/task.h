@@ -109,10 +109,21 @@ TENON_API tenon_status tenon_reactor_set_spawn_hook(tenon_reactor *reactor,
                                                     tenon_spawn_fn *fn,
                                                     void *user);
 
+/** Says whose stack was too small: when a task of this reactor runs into the
+ *  guard below its stack, one line with its name goes to standard error; then
+ *  the process ends by SIGSEGV as it would have, or its own handler is called.
+ *  Off at first. For this it takes the disposition of SIGSEGV until it is
+ *  turned off or the reactor ends, and gives the calling thread an alternate
+ *  signal stack, if that has none.
+ *  Thread: the owner, the one that will run the tasks.
+ *  Errors: TENON_CLOSED, TENON_NO_MEMORY, and what mmap says. */
+TENON_API tenon_status tenon_reactor_report_overflow(tenon_reactor *reactor,
+                                                     bool on);
+
 /* ---- looking ---- */
 
 /** The future that it completes, borrowed. Cancelling it is tenon_task_cancel;
- *  nobody else may complete it. */
+ *  nobody else may complete it (TENON_INVALID). */
 TENON_API tenon_future *tenon_task_future(tenon_task *task);
 /** The task behind such a future, borrowed; NULL behind others. */
 TENON_API tenon_task *tenon_task_of(tenon_future *future);

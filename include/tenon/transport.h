@@ -29,7 +29,7 @@ typedef struct tenon_transport tenon_transport;
  *  Source: PEP 3156, "Bidirectional Stream Protocols". */
 typedef struct tenon_protocol_ops {
     uint32_t size;
-    const char *name; /**< for reports; may be NULL */
+    const char *name; /**< for reports, as lasting as the table; may be NULL */
     /** Reading begins after it returned. */
     tenon_status (*connection_made)(void *self, tenon_transport *transport);
     /** `data` is the reactor's, until return. */

@@ -12,15 +12,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <tenon/hiredis.h>
 #include <tenon/pollable.h>
-
-#include "client.h"
 
 typedef struct joint {
     redisAsyncContext *context; /* NULL: cleaned up under a handler */
     tenon_pollable *pollable;
-    tenon__hiredis_gone_fn *gone;
-    void *user;
     bool handling; /* one of its handlers is on the stack */
     bool writing;  /* and has not told yet whether anything is left */
     bool due;      /* the write of the next turn is asked for */
@@ -128,23 +125,25 @@ static void cleanup(void *self)
     memset(&context->ev, 0, sizeof context->ev);
     j->context = NULL;
     tenon_pollable_free(j->pollable);
-    if (j->gone) {
-        j->gone(context, j->user);
-    }
     if (!j->handling) {
         tenon_block_free(j);
     }
 }
 
-tenon_status tenon__hiredis_attach(tenon_reactor *reactor,
-                                   redisAsyncContext *context,
-                                   tenon__hiredis_gone_fn *gone, void *user)
+tenon_status tenon_hiredis_attach(tenon_reactor *reactor,
+                                  redisAsyncContext *context)
 {
+    if (!reactor || !context || context->err || context->c.fd < 0) {
+        return TENON_INVALID;
+    }
+    if (context->ev.data) {
+        return TENON_BUSY;
+    }
     joint *j = tenon_block_new(tenon_reactor_allocator(reactor), sizeof *j);
     if (!j) {
         return TENON_NO_MEMORY;
     }
-    *j = (joint){.context = context, .gone = gone, .user = user};
+    j->context = context;
     tenon_status status = tenon_pollable_new(reactor, &ops, j, &j->pollable);
     if (status == TENON_OK) {
         bool connected = context->c.flags & REDIS_CONNECTED;
@@ -163,15 +162,4 @@ tenon_status tenon__hiredis_attach(tenon_reactor *reactor,
     context->ev.delWrite = del_write;
     context->ev.cleanup = cleanup;
     return TENON_OK;
-}
-
-tenon_status tenon_hiredis_attach(tenon_reactor *reactor,
-                                  redisAsyncContext *context)
-{
-    if (!reactor || !context || context->err || context->c.fd < 0) {
-        return TENON_INVALID;
-    }
-    return context->ev.data
-               ? TENON_BUSY
-               : tenon__hiredis_attach(reactor, context, NULL, NULL);
 }

@@ -2,363 +2,342 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The client's connection:
+ * The client: a protocol, for which hiredis writes commands and reads replies.
+ * A connector looks up, connects and keeps the time.
  *
- *   LOOKUP -> CONNECTING -> GREETED -> UP
- *      ^          |           |        |      any of them -> CLOSED
- *      |          v           v        v
- *    PAUSE <---- LOST <-----------------
+ * What is sent in a turn leaves together in the next. A reply is a command's
+ * while one waits for it; whatever comes when none does was published.
  *
- * Each state has its timer: a limit, a pause, or no delay at all. However a
- * context ends, its end comes by way of `on_gone`.
+ * The client lies in the room of a future, too, which ends with the reactor:
+ * so its memory, and the reactor's, outlive a callback that closes it.
  */
 
-#include <arpa/inet.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+
+#include <tenon/connector.h>
+#include <tenon/info.h>
 
 #include "client.h"
 
-static void enter(tenon_redis *c, enum tenon__redis_state state,
-                  int64_t delay_ns);
+/* SLICE: hiredis moves the rest of its input at each KiB that it has read.
+ * KEPT: of the output's memory, while nothing is to be sent. */
+enum { SLICE = 8192, KEPT = 262144 };
 
-static void blame(tenon_redis *c, tenon_status status, const char *message)
+static void on_timer(tenon_timer *timer, void *user);
+
+tenon_error *tenon__redis_error(tenon_status status, const char *message,
+                                const tenon_error *cause)
 {
-    if (!c->error) {
-        c->error = tenon__redis_error(status, message);
-    }
+    return tenon_error_new(&(tenon_error_options){
+        .size = sizeof(tenon_error_options),
+        .status = status,
+        .system_code = tenon_error_system_code(cause),
+        .domain = "redis",
+        .message = message ? message : tenon_status_text(status),
+        .cause = (tenon_error *)cause});
 }
 
-/* ---- life ---- */
-
-static void release(tenon_redis *c)
+/* Whether it is connected does not matter: until then it keeps the reactor. */
+static void end_life(tenon_redis *c)
 {
-    if (--c->refs == 0) {
-        tenon_error_unref(c->error);
-        tenon_block_free(c);
+    if (tenon_future_cancel(c->life, NULL) == TENON_EXISTED) {
+        (void)tenon_reactor_release(c->reactor);
     }
 }
 
 tenon_status tenon__redis_check(tenon_redis *c)
 {
-    return c->state == TENON__REDIS_CLOSED
+    return tenon_future_is_done(c->life)
                ? TENON_CLOSED
                : tenon_timer_set_daemon(&c->timer, false);
 }
 
-/* Inside a callback of hiredis' it takes effect when that returns. */
-static void drop(tenon_redis *c)
+tenon_status tenon__redis_send(tenon_redis *c, const char *text, size_t len)
 {
-    if (c->context && !(c->context->c.flags & REDIS_FREEING)) {
-        redisAsyncFree(c->context);
-    }
+    sds all =
+        c->unsent ? sdscatlen(c->unsent, text, len) : sdsnewlen(text, len);
+    c->unsent = all ? all : c->unsent;
+    return !all ? TENON_NO_MEMORY
+           : tenon_timer_is_active(&c->timer)
+               ? TENON_OK
+               : tenon_timer_start(&c->timer, 0, on_timer, c);
 }
 
-static void end(tenon_redis *c)
+/* ---- the connection ---- */
+
+/* What the connection, or the attempt, leaves behind. */
+static void clear(tenon_redis *c, tenon_error *error)
 {
-    c->state = TENON__REDIS_CLOSED;
-    (void)tenon_timer_stop(&c->timer);
-    (void)tenon_timer_stop(&c->limit);
-    if (c->lookup) {
-        (void)tenon_lookup_cancel(c->lookup);
-    }
-    tenon_error_unref(c->error);
-    c->error = NULL;
-    blame(c, TENON_CLOSED, "the client was closed");
-    drop(c);
-    tenon__redis_commands_fail(c);
-    tenon__redis_channels_end(c, true);
+    c->transport = NULL;
+    redisReaderFree(c->reader);
+    sdsfree(c->unsent);
+    c->reader = NULL;
+    c->unsent = NULL;
+    tenon__redis_commands_fail(c, error);
+    tenon__redis_channels_fail(c, error);
 }
 
-/* Futures are failed by the reactor's end itself; the context, which hears
- * nothing any more, goes with the client. */
-static tenon_status on_shutdown(tenon_reactor *reactor, tenon_shutdown *hook,
-                                void *user)
+static void forget_attempt(tenon_redis *c)
 {
-    tenon_redis *c = user;
-    (void)reactor, (void)hook;
-    c->state = TENON__REDIS_CLOSED;
-    (void)tenon_timer_stop(&c->timer);
-    (void)tenon_timer_stop(&c->limit);
-    c->reactor = NULL;
+    (void)tenon_waiter_remove(&c->waiter);
+    (void)tenon_future_cancel(c->attempt, NULL);
+    tenon_future_unref(c->attempt);
+    c->attempt = NULL;
+}
+
+/* In domain "redis"; an error of ours comes back as it is. */
+static tenon_error *reason_of(const tenon_error *cause)
+{
+    if (!cause) {
+        return tenon__redis_error(TENON_ABORTED,
+                                  "the server closed the connection", NULL);
+    }
+    return strcmp(tenon_error_domain(cause), "redis") == 0
+               ? tenon_error_ref((tenon_error *)cause)
+               : tenon__redis_error(tenon_error_status(cause), NULL, cause);
+}
+
+/* The end of the reactor fails futures itself. Without the memory for a timer
+ * nothing would come any more: that is told, and the client is closed. */
+static void lose(tenon_redis *c, const tenon_error *cause)
+{
+    tenon_error *error = reason_of(cause);
+    int64_t max_ns = c->options.pause_max_ns;
+    int64_t pause_ns = c->pause_ns < max_ns / 2 ? 2 * c->pause_ns : max_ns;
+    pause_ns = c->pause_ns ? pause_ns : c->options.pause_min_ns;
+    c->pause_ns = pause_ns < max_ns ? pause_ns : max_ns;
+    c->transport = NULL;
+    if (!tenon_reactor_is_closed(c->reactor)) {
+        clear(c, error);
+        if (tenon_timer_start(&c->timer, c->pause_ns, on_timer, c) < 0) {
+            tenon_reactor_report(c->reactor, "redis", error);
+            end_life(c);
+        } else if (c->options.on_state) {
+            c->options.on_state(c, error, c->options.user);
+        }
+    }
+    tenon_error_unref(error);
+}
+
+static tenon_status on_made(void *self, tenon_transport *t)
+{
+    tenon_redis *c = self;
+    tenon_keepalive keepalive = {.size = sizeof keepalive};
+    forget_attempt(c);
+    c->transport = t;
+    c->pause_ns = 0;
+    tenon_transport_set_daemon(t, true);
+    (void)tenon_transport_set_hard_limit(t, SIZE_MAX);
+    (void)tenon_transport_set_keepalive(t, &keepalive);
+    if (c->options.on_state) {
+        c->greeting = true;
+        c->options.on_state(c, NULL, c->options.user);
+        c->greeting = false;
+    }
+    if (c->transport) {
+        tenon__redis_commands_send(c);
+    }
+    if (c->transport && tenon__redis_channels_send(c) < 0) {
+        (void)tenon_transport_abort(t); /* the next one may do better */
+    }
     return TENON_OK;
 }
 
-/* ---- the end of a connection ---- */
-
-static void lose(tenon_redis *c)
+/* A callback may close the client, and its reader with it. */
+static tenon_error *read_replies(tenon_redis *c, const char *data, size_t len)
 {
-    tenon__redis_commands_fail(c);
-    tenon__redis_channels_end(c, false);
-    enter(c, TENON__REDIS_LOST, 0);
-}
-
-static void on_gone(redisAsyncContext *context, void *user)
-{
-    tenon_redis *c = user;
-    (void)context;
-    (void)tenon__redis_why(c);
-    c->context = NULL;
-    if (c->state == TENON__REDIS_CLOSED) {
-        tenon__redis_channels_end(c, true);
-    } else {
-        lose(c);
-    }
-    release(c);
-}
-
-/* ---- its beginning ---- */
-
-static void on_connect(const redisAsyncContext *context, int status)
-{
-    tenon_redis *c = context->data;
-    if (status == REDIS_OK) {
-        if (!c->options.path) {
-            (void)redisEnableKeepAlive(&c->context->c);
+    redisReply *reply = NULL;
+    tenon_error *error = NULL;
+    int result = redisReaderFeed(c->reader, data, len);
+    while (result == REDIS_OK && !error && c->transport) {
+        result = redisReaderGetReply(c->reader, (void **)&reply);
+        if (result != REDIS_OK || !reply) {
+            break;
         }
-        enter(c, TENON__REDIS_GREETED, 0);
-    } else {
-        (void)tenon__redis_why(c); /* errno is still that of it */
-    }
-}
-
-static redisAsyncContext *open_context(tenon_redis *c)
-{
-    char text[INET6_ADDRSTRLEN] = "";
-    if (c->options.path) {
-        return redisAsyncConnectUnix(c->options.path);
-    }
-    bool v6 = c->address.as.any.sa_family == AF_INET6;
-    const void *bytes = v6 ? (const void *)&c->address.as.v6.sin6_addr
-                           : (const void *)&c->address.as.v4.sin_addr;
-    (void)inet_ntop(c->address.as.any.sa_family, bytes, text, sizeof text);
-    return redisAsyncConnect(text, tenon_address_port(&c->address));
-}
-
-static void connect_now(tenon_redis *c)
-{
-    redisAsyncContext *context = open_context(c);
-    tenon_status status = TENON_NO_MEMORY;
-    if (context && context->err) {
-        status = tenon__redis_status(&context->c);
-    } else if (context) {
-        status = tenon__hiredis_attach(c->reactor, context, on_gone, c);
-    }
-    if (status < 0) {
-        blame(c, status, context ? context->errstr : NULL);
-        if (context) {
-            redisAsyncFree(context);
+        if (c->sent.first) {
+            tenon__redis_answer(c, reply);
+        } else {
+            error = tenon__redis_pushed(c, reply);
+            freeReplyObject(reply);
         }
-        lose(c);
-        return;
     }
-    c->refs++;
-    c->context = context;
-    context->data = c;
-    redisAsyncSetConnectCallback(context, on_connect);
-    enter(c, TENON__REDIS_CONNECTING, c->options.connect_timeout_ns);
+    bool memory = result != REDIS_OK && c->reader->err == REDIS_ERR_OOM;
+    return result == REDIS_OK
+               ? error
+               : tenon__redis_error(memory ? TENON_NO_MEMORY : TENON_PROTOCOL,
+                                    c->reader->errstr, NULL);
 }
 
-/* The first IPv4 address, as hiredis would take; if there is none the first. */
-static void on_address(tenon_lookup *lookup, const tenon_address *address,
-                       void *user)
+static tenon_status on_data(void *self, tenon_transport *t, const void *data,
+                            size_t len)
+{
+    tenon_redis *c = self;
+    tenon_error *error = NULL;
+    for (size_t at = 0; at < len && !error && c->transport; at += SLICE) {
+        size_t rest = len - at;
+        error = read_replies(c, (const char *)data + at,
+                             rest < SLICE ? rest : SLICE);
+    }
+    if (error) {
+        (void)tenon_transport_fail(t, error);
+        tenon_error_unref(error);
+    }
+    return TENON_OK;
+}
+
+static tenon_status on_lost(void *self, tenon_transport *t,
+                            const tenon_error *error)
+{
+    (void)t;
+    lose(self, error);
+    return TENON_OK;
+}
+
+static const tenon_protocol_ops protocol = {.size = sizeof protocol,
+                                            .name = "redis",
+                                            .connection_made = on_made,
+                                            .data_received = on_data,
+                                            .connection_lost = on_lost};
+static const tenon_protocol_ops nobody = {.size = sizeof nobody};
+
+static void on_failed(tenon_waiter *waiter, tenon_future *future, void *user)
 {
     tenon_redis *c = user;
-    (void)lookup;
-    if (!c->address.len || (address->as.any.sa_family == AF_INET &&
-                            c->address.as.any.sa_family == AF_INET6)) {
-        c->address = *address;
-    }
+    (void)waiter;
+    c->attempt = NULL;
+    lose(c, tenon_future_error(future));
+    tenon_future_unref(future);
 }
 
-static void on_looked_up(tenon_lookup *lookup, const tenon_error *error,
-                         void *user)
+static void flush(tenon_redis *c)
 {
-    tenon_redis *c = user;
-    c->lookup = NULL;
-    tenon_lookup_unref(lookup);
-    if (c->state == TENON__REDIS_LOOKUP && error) {
-        blame(c, tenon_error_status(error), tenon_error_message(error));
-        lose(c);
-    } else if (c->state == TENON__REDIS_LOOKUP) {
-        connect_now(c);
-    }
-    release(c);
-}
-
-static void attempt(tenon_redis *c)
-{
-    tenon_error_unref(c->error);
-    c->error = NULL;
-    if (c->options.path) {
-        connect_now(c);
-        return;
-    }
-    tenon_resolve_options options = {.size = sizeof options,
-                                     .port = c->options.port,
-                                     .timeout_ns =
-                                         c->options.connect_timeout_ns,
-                                     .on_address = on_address,
-                                     .on_done = on_looked_up,
-                                     .user = c};
-    c->address.len = 0;
     tenon_status status =
-        tenon_resolve(c->reactor, &c->lookup, c->options.host, &options);
-    if (status < 0) {
-        blame(c, status, NULL);
-        lose(c);
-        return;
+        tenon_transport_write(c->transport, c->unsent, sdslen(c->unsent));
+    if (status < 0 && status != TENON_CLOSED) {
+        (void)tenon_transport_abort(c->transport);
     }
-    c->refs++;
-    enter(c, TENON__REDIS_LOOKUP, TENON_FOREVER);
-}
-
-/* ---- states ---- */
-
-static void tell(tenon_redis *c, tenon_error *error)
-{
-    if (c->options.on_state) {
-        c->options.on_state(c, error, c->options.user);
+    if (sdsalloc(c->unsent) > KEPT) {
+        sdsfree(c->unsent);
+        c->unsent = NULL;
+    } else {
+        sdsclear(c->unsent);
     }
-}
-
-static void begin(tenon_redis *c)
-{
-    c->pause_ns = 0;
-    enter(c, TENON__REDIS_UP, TENON_FOREVER);
-    tell(c, NULL);
-    if (c->state == TENON__REDIS_UP) {
-        tenon__redis_commands_send(c);
-        tenon__redis_channels_send(c);
-    }
-}
-
-static void pause_after(tenon_redis *c)
-{
-    int64_t most_ns = c->options.pause_max_ns;
-    int64_t pause_ns = c->pause_ns < most_ns / 2 ? 2 * c->pause_ns : most_ns;
-    pause_ns = c->pause_ns ? pause_ns : c->options.pause_min_ns;
-    c->pause_ns = pause_ns < most_ns ? pause_ns : most_ns;
-    enter(c, TENON__REDIS_PAUSE, c->pause_ns);
-    tell(c, c->error);
 }
 
 static void on_timer(tenon_timer *timer, void *user)
 {
     tenon_redis *c = user;
     (void)timer;
-    c->refs++;
-    if (c->state == TENON__REDIS_CONNECTING) {
-        blame(c, TENON_TIMED_OUT, "not connected within the time limit");
-        drop(c);
-    } else if (c->state == TENON__REDIS_GREETED) {
-        begin(c);
-    } else if (c->state == TENON__REDIS_LOST) {
-        pause_after(c);
-    } else if (c->state == TENON__REDIS_PAUSE) {
-        attempt(c);
-    }
-    release(c);
-}
-
-/* Without the memory for a timer nothing would come any more: that is told,
- * and the client is closed to all calls. */
-static void enter(tenon_redis *c, enum tenon__redis_state state,
-                  int64_t delay_ns)
-{
-    c->state = state;
-    (void)tenon_timer_stop(&c->timer);
-    if (delay_ns == TENON_FOREVER) {
+    if (c->transport) {
+        flush(c);
         return;
     }
-    tenon_status status = tenon_timer_start(&c->timer, delay_ns, on_timer, c);
-    if (status < 0) {
-        tenon_error *error = tenon__redis_error(status, "client ended");
-        tenon_reactor_report(c->reactor, "redis", error);
+    tenon_connect_options options = {
+        .size = sizeof options, .timeout_ns = c->options.connect_timeout_ns};
+    tenon_factory factory = {.shared = {&protocol, c}};
+    c->reader = redisReaderCreate();
+    c->attempt = c->reader
+                     ? tenon_connect(c->reactor, c->address, factory, &options)
+                     : NULL;
+    if (tenon_future_on_done(c->attempt, &c->waiter, on_failed, c) < 0) {
+        tenon_error *error = tenon_error_of(TENON_NO_MEMORY, NULL);
+        lose(c, error);
         tenon_error_unref(error);
-        end(c);
     }
 }
 
-/* ---- public ---- */
+/* ---- public: the client ---- */
 
 static int64_t value_or(int64_t value, int64_t usual)
 {
     return value ? value : usual;
 }
 
-static void take_options(tenon_redis *c, const tenon_redis_options *given,
-                         const char *name, size_t name_len)
+static tenon_status take_options(tenon_redis_options *o,
+                                 const tenon_redis_options *given)
 {
-    tenon_redis_options *o = &c->options;
-    *o = *given;
-    memcpy(c->name, name, name_len);
+    if (given) {
+        memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    }
     o->commands_max = o->commands_max ? o->commands_max : 65536;
-    o->host = c->name;
-    o->path = o->path ? c->name : NULL;
-    o->port = o->port ? o->port : 6379;
     o->connect_timeout_ns = value_or(o->connect_timeout_ns, 5 * TENON_SECOND);
     o->pause_min_ns = value_or(o->pause_min_ns, 50 * TENON_MILLISECOND);
     o->pause_max_ns = value_or(o->pause_max_ns, 5 * TENON_SECOND);
+    bool valid = o->connect_timeout_ns > 0 && o->command_timeout_ns >= 0 &&
+                 o->pause_min_ns > 0 && o->pause_max_ns > 0;
+    return valid && (!given || given->size) ? TENON_OK : TENON_INVALID;
+}
+
+static void set_address(tenon_redis *c)
+{
+    const tenon_redis_options *o = &c->options;
+    const char *host = o->host ? o->host : "127.0.0.1";
+    if (o->path) {
+        memcpy(c->address, "unix:", 5);
+        tenon_endpoint_quote(o->path, c->address + 5, sizeof c->address - 5);
+    } else {
+        (void)snprintf(c->address, sizeof c->address,
+                       strchr(host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", host,
+                       o->port ? o->port : 6379U);
+    }
 }
 
 tenon_status tenon_redis_connect(tenon_reactor *reactor,
                                  const tenon_redis_options *options,
                                  tenon_redis **out)
 {
-    tenon_redis_options given = {.size = 0};
-    if (options) {
-        size_t len =
-            options->size < sizeof given ? options->size : sizeof given;
-        memcpy(&given, options, len);
-    }
-    const char *name = given.path   ? given.path
-                       : given.host ? given.host
-                                    : "127.0.0.1";
-    if (!reactor || !out || (options && !options->size) ||
-        given.connect_timeout_ns < 0 || given.command_timeout_ns < 0 ||
-        given.pause_min_ns < 0 || given.pause_max_ns < 0) {
-        return TENON_INVALID;
-    }
-    size_t name_len = strlen(name) + 1;
-    tenon_redis *c =
-        tenon_block_new(tenon_reactor_allocator(reactor), sizeof *c + name_len);
-    if (!c) {
-        return TENON_NO_MEMORY;
-    }
-    take_options(c, &given, name, name_len);
-    c->reactor = reactor;
-    c->refs = 1;
-    c->last = &c->first;
-    tenon_timer_init(&c->timer, reactor);
-    tenon_timer_init(&c->limit, reactor);
-    tenon_timer_set_name(&c->timer, "redis");
-    tenon_timer_set_name(&c->limit, "redis command");
-    (void)tenon_timer_set_daemon(&c->limit, true);
-    c->state = TENON__REDIS_PAUSE;
-    tenon_status status = tenon_timer_start(&c->timer, 0, on_timer, c);
+    tenon_redis_options chosen = {.size = 0};
+    tenon_future *life;
+    tenon_status status =
+        reactor && out ? take_options(&chosen, options) : TENON_INVALID;
     if (status == TENON_OK) {
-        status = tenon_reactor_on_shutdown(reactor, &c->hook, on_shutdown, c);
+        status = tenon_future_new_with(reactor, sizeof(tenon_redis), &life);
     }
     if (status < 0) {
-        (void)tenon_timer_stop(&c->timer);
-        tenon_block_free(c);
         return status;
     }
+    tenon_redis *c = tenon_future_room(life);
+    c->life = life;
+    c->reactor = reactor;
+    c->options = chosen;
+    c->waiting.last = &c->waiting.first;
+    c->sent.last = &c->sent.first;
+    set_address(c);
+    tenon_timer_init(&c->timer, reactor);
+    tenon_timer_set_name(&c->timer, "redis");
+    status = tenon_timer_start(&c->timer, 0, on_timer, c);
+    if (status < 0) {
+        tenon_future_unref(life);
+        return status;
+    }
+    (void)tenon_reactor_hold(reactor);
     *out = c;
     return TENON_OK;
 }
 
 void tenon_redis_close(tenon_redis *c)
 {
-    if (c && tenon__redis_check(c) != TENON_WRONG_THREAD) {
-        tenon_shutdown_remove(c->reactor ? &c->hook : NULL);
-        end(c);
-        release(c);
+    if (!c || tenon__redis_check(c) == TENON_WRONG_THREAD) {
+        return;
     }
+    tenon_error *error =
+        tenon__redis_error(TENON_CLOSED, "the client was closed", NULL);
+    if (c->transport) {
+        (void)tenon_transport_set_protocol(c->transport,
+                                           (tenon_protocol){&nobody, NULL});
+        (void)tenon_transport_abort(c->transport);
+    }
+    forget_attempt(c);
+    (void)tenon_timer_stop(&c->timer);
+    clear(c, error);
+    tenon__redis_channels_free(c);
+    tenon_error_unref(error);
+    end_life(c);
+    tenon_future_unref(c->life);
 }
 
 bool tenon_redis_is_connected(const tenon_redis *c)
 {
-    return c->state == TENON__REDIS_UP;
+    return c->transport != NULL;
 }

@@ -2,172 +2,126 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Commands as futures. One list holds them in the order of the calls, and, the
- * limit being one for all, in that of their deadlines. The future says whether anybody still wants the reply: a
- * late one, or one to what was cancelled, finds it done and is dropped, so the
- * order of the others is never in question.
+ * Commands. Each lies in the room of its future and waits in one of two
+ * queues: for a connection, or for its reply. A reply is that of the first in
+ * the second queue, and is dropped if its future is done by then.
  */
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "client.h"
 
 typedef tenon__redis_command command;
+typedef tenon__redis_queue queue;
 
-static void forget(command *n)
+struct tenon__redis_command {
+    command *next;
+    tenon_future *future;
+    char *text; /* until it is sent */
+    size_t len;
+    tenon_timer limit; /* there if the client has one */
+};
+
+static void fail(tenon_future *future, tenon_status status, const char *message)
 {
-    tenon_redis *c = n->client;
-    c->unsent = c->unsent == n ? n->next : c->unsent;
-    c->timely = c->timely == n ? n->next : c->timely;
-    *n->at = n->next;
-    *(n->next ? &n->next->at : &c->last) = n->at;
-    c->command_count--;
-    redisFreeCommand(n->text);
-    tenon_future_unref(n->future);
-    tenon_block_free(n);
-}
-
-/* ---- replies ---- */
-
-/* hiredis frees a reply when its callback returns: the reply moves to a new
- * block, and an empty one is left behind. */
-static redisReply *move_reply(redisReply *reply)
-{
-    redisReply *moved = malloc(sizeof *moved);
-    if (moved) {
-        *moved = *reply;
-        *reply = (redisReply){.type = REDIS_REPLY_NIL};
-    }
-    return moved;
-}
-
-static void fail(command *n, tenon_status status, const char *message)
-{
-    tenon_error *error = tenon__redis_error(status, message);
-    tenon_future_try_fail(n->future, error);
+    tenon_error *error = tenon__redis_error(status, message, NULL);
+    (void)tenon_future_try_fail(future, error);
     tenon_error_unref(error);
 }
 
-static void complete(command *n, redisReply *reply)
+static void append(queue *q, command *n)
 {
-    if (reply->type == REDIS_REPLY_ERROR) {
-        fail(n, TENON_REFUSED, reply->str);
-        return;
+    *q->last = n;
+    q->last = &n->next;
+}
+
+static command *take(queue *q)
+{
+    command *n = q->first;
+    q->first = n->next;
+    q->last = q->first ? q->last : &q->first;
+    n->next = NULL;
+    return n;
+}
+
+static void forget(tenon_redis *c, command *n)
+{
+    c->count--;
+    if (c->options.command_timeout_ns) {
+        (void)tenon_timer_stop(&n->limit);
     }
-    redisReply *moved = move_reply(reply);
-    if (moved) {
-        tenon_future_try_resolve(n->future, moved, freeReplyObject);
-    } else {
-        fail(n, TENON_NO_MEMORY, NULL);
+    redisFreeCommand(n->text);
+    tenon_future_unref(n->future);
+}
+
+static void fail_all(tenon_redis *c, queue *q, tenon_error *error)
+{
+    while (q->first) {
+        command *n = take(q);
+        (void)tenon_future_try_fail(n->future, error);
+        forget(c, n);
     }
 }
 
-static void on_reply(redisAsyncContext *context, void *reply, void *user)
+static void on_limit(tenon_timer *timer, void *user)
 {
-    command *n = user;
-    (void)context;
-    if (!reply) {
-        tenon__redis_fail(n->client, n->future);
-    } else if (!tenon_future_is_done(n->future)) {
-        complete(n, reply);
-    }
-    forget(n);
+    (void)timer;
+    fail(user, TENON_TIMED_OUT, "no reply within the time limit");
 }
 
-/* ---- sending ---- */
-
-static void send_command(command *n)
+static void send_command(tenon_redis *c, command *n)
 {
-    if (redisAsyncFormattedCommand(n->client->context, on_reply, n, n->text,
-                                   n->len) != REDIS_OK) {
-        fail(n, TENON_NO_MEMORY, NULL);
-        forget(n);
+    tenon_status status = tenon__redis_send(c, n->text, n->len);
+    if (status < 0) {
+        fail(n->future, status, NULL);
+        forget(c, n);
         return;
     }
     redisFreeCommand(n->text);
     n->text = NULL;
+    append(&c->sent, n);
 }
 
 void tenon__redis_commands_send(tenon_redis *c)
 {
-    command *next;
-    for (command *n = c->unsent; n; n = next) {
-        next = n->next;
-        if (n->text && tenon_future_is_done(n->future)) {
-            forget(n);
-        } else if (n->text) {
-            send_command(n);
-        }
-    }
-    c->unsent = NULL;
-}
-
-void tenon__redis_commands_fail(tenon_redis *c)
-{
-    command *next;
-    for (command *n = c->first; n; n = next) {
-        next = n->next;
-        tenon__redis_fail(c, n->future);
-        if (n->text) {
-            forget(n);
+    while (c->waiting.first) {
+        command *n = take(&c->waiting);
+        if (tenon_future_is_done(n->future)) {
+            forget(c, n);
+        } else {
+            send_command(c, n);
         }
     }
 }
 
-/* ---- the time limit ---- */
-
-static void on_limit(tenon_timer *timer, void *user)
+void tenon__redis_commands_fail(tenon_redis *c, tenon_error *error)
 {
-    tenon_redis *c = user;
-    int64_t now_ns = tenon_now(c->reactor);
-    while (c->timely && c->timely->deadline_ns <= now_ns) {
-        command *n = c->timely;
-        c->timely = n->next;
-        if (!tenon_future_is_done(n->future)) {
-            fail(n, TENON_TIMED_OUT, "no reply within the time limit");
-        }
-    }
-    /* There is room where it has just been. */
-    if (c->timely) {
-        (void)!tenon_timer_start_at(timer, c->timely->deadline_ns, on_limit, c);
-    }
+    fail_all(c, &c->sent, error);
+    fail_all(c, &c->waiting, error);
 }
 
-static tenon_status set_limit(tenon_redis *c, command *n)
+void tenon__redis_answer(tenon_redis *c, redisReply *reply)
 {
-    int64_t limit_ns = c->options.command_timeout_ns;
-    int64_t now_ns = tenon_now(c->reactor);
-    if (!limit_ns || limit_ns > TENON_FOREVER - now_ns) {
-        return TENON_OK;
+    command *n = take(&c->sent);
+    if (reply->type == REDIS_REPLY_ERROR) {
+        fail(n->future, TENON_REFUSED, reply->str);
+        freeReplyObject(reply);
+    } else {
+        (void)tenon_future_try_resolve(n->future, reply, freeReplyObject);
     }
-    n->deadline_ns = now_ns + limit_ns;
-    c->timely = c->timely ? c->timely : n;
-    return tenon_timer_is_active(&c->limit)
-               ? TENON_OK
-               : tenon_timer_start(&c->limit, limit_ns, on_limit, c);
+    forget(c, n);
 }
 
 /* ---- public ---- */
 
 /* Whether the first word is one after which replies are no answers. */
-static bool changes_protocol(const char *text, size_t len)
+static bool changes_protocol(const char *text)
 {
-    static const char *const words[] = {
-        "subscribe",    "psubscribe",   "ssubscribe", "unsubscribe",
-        "punsubscribe", "sunsubscribe", "monitor"};
-    const char *head = memchr(text, '$', len);
-    const char *word =
-        head ? memchr(head, '\n', len - (size_t)(head - text)) : NULL;
-    for (size_t i = 0; word && i < sizeof words / sizeof words[0]; i++) {
-        size_t word_len = strlen(words[i]);
-        if (strncasecmp(word + 1, words[i], word_len) == 0 &&
-            word[1 + word_len] == '\r') {
-            return true;
-        }
-    }
-    return false;
+    const char *word = strchr(strchr(text, '\n') + 1, '\n') + 1;
+    size_t len = strcspn(word, "\r");
+    return (len >= 9 && strncasecmp(word + len - 9, "subscribe", 9) == 0) ||
+           (len == 7 && strncasecmp(word, "monitor", 7) == 0);
 }
 
 static tenon_status check(tenon_redis *c, const char *text, int len)
@@ -176,16 +130,37 @@ static tenon_status check(tenon_redis *c, const char *text, int len)
     if (status < 0) {
         return status;
     }
-    if (len <= 0) {
+    if (len <= 0 || changes_protocol(text)) {
         return len == -1 ? TENON_NO_MEMORY : TENON_INVALID;
     }
-    if (changes_protocol(text, (size_t)len)) {
-        return TENON_INVALID;
-    }
-    if (c->channels) {
+    if (c->channels && !c->greeting) {
         return TENON_BUSY;
     }
-    return c->command_count < c->options.commands_max ? TENON_OK : TENON_LIMIT;
+    return c->count < c->options.commands_max ? TENON_OK : TENON_LIMIT;
+}
+
+static tenon_status new_command(tenon_redis *c, command **out)
+{
+    int64_t limit_ns = c->options.command_timeout_ns;
+    size_t len = limit_ns ? sizeof(command) : offsetof(command, limit);
+    tenon_future *future;
+    tenon_status status = tenon_future_new_with(c->reactor, len, &future);
+    if (status < 0) {
+        return status;
+    }
+    command *n = tenon_future_room(future);
+    n->future = future;
+    if (limit_ns) {
+        tenon_timer_init(&n->limit, c->reactor);
+        (void)tenon_timer_set_daemon(&n->limit, true);
+        status = tenon_timer_start(&n->limit, limit_ns, on_limit, future);
+    }
+    if (status < 0) {
+        tenon_future_unref(future);
+        return status;
+    }
+    *out = n;
+    return TENON_OK;
 }
 
 /* Takes `text`, whatever comes of it. */
@@ -195,36 +170,22 @@ static tenon_status give(tenon_redis *c, tenon_future **out, char *text,
     command *n = NULL;
     tenon_status status = check(c, text, len);
     if (status == TENON_OK) {
-        n = tenon_block_new(tenon_reactor_allocator(c->reactor), sizeof *n);
-        status = n ? tenon_future_new(c->reactor, &n->future) : TENON_NO_MEMORY;
+        status = new_command(c, &n);
     }
     if (status < 0) {
-        tenon_block_free(n);
-        if (len > 0) {
-            redisFreeCommand(text);
-        }
+        redisFreeCommand(len > 0 ? text : NULL);
         return status;
     }
-    n->client = c;
     n->text = text;
     n->len = (size_t)len;
-    n->at = c->last;
-    *c->last = n;
-    c->last = &n->next;
-    c->command_count++;
-    status = set_limit(c, n);
-    if (status < 0) {
-        tenon_future_cancel(n->future, NULL);
-        forget(n);
-        return status;
-    }
+    c->count++;
     if (out) {
         *out = tenon_future_ref(n->future);
     }
-    if (c->state == TENON__REDIS_UP) {
-        send_command(n);
+    if (c->transport) {
+        send_command(c, n);
     } else {
-        c->unsent = c->unsent ? c->unsent : n;
+        append(&c->waiting, n);
     }
     return TENON_OK;
 }

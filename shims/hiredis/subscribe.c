@@ -2,133 +2,130 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Subscriptions. A channel's memory is known to hiredis until the server has
- * confirmed its end or the connection is gone, and goes then.
+ * Subscriptions. A channel that was unsubscribed is kept until the server has
+ * confirmed that, or the connection is gone: until then the client takes no
+ * commands, for what comes may still be of the channel.
  */
 
 #include <string.h>
-#include <strings.h>
 
 #include "client.h"
 
 typedef tenon__redis_channel channel;
 
-static void free_channel(channel *s)
+struct tenon__redis_channel {
+    channel *next;
+    tenon_redis_message_fn *on_message; /* NULL: unsubscribed, not confirmed */
+    void *user;
+    tenon_future *confirmed; /* NULL: it is */
+    uint32_t flags;
+    char name[];
+};
+
+/* What points to it, or to the end. */
+static channel **find(tenon_redis *c, const char *name, uint32_t flags)
 {
-    channel **at = &s->client->channels;
-    while (*at != s) {
+    channel **at = &c->channels;
+    while (*at && ((*at)->flags != flags || strcmp((*at)->name, name) != 0)) {
         at = &(*at)->next;
     }
+    return at;
+}
+
+static void remove_channel(channel **at)
+{
+    channel *s = *at;
     *at = s->next;
-    tenon_future_unref(s->future);
     tenon_block_free(s);
 }
 
-static void confirm(channel *s)
+static void confirm(channel *s, tenon_error *error)
 {
-    if (s->future) {
-        tenon_future_try_resolve(s->future, NULL, NULL);
-        tenon_future_unref(s->future);
-        s->future = NULL;
-    }
+    (void)(error ? tenon_future_try_fail(s->confirmed, error)
+                 : tenon_future_try_resolve(s->confirmed, NULL, NULL));
+    tenon_future_unref(s->confirmed);
+    s->confirmed = NULL;
+}
+
+static tenon_status tell(tenon_redis *c, const channel *s, const char *verb)
+{
+    char *text = NULL;
+    int len = redisFormatCommand(&text, "%s%s %s", s->flags ? "P" : "", verb,
+                                 s->name);
+    tenon_status status =
+        len > 0 ? tenon__redis_send(c, text, (size_t)len) : TENON_NO_MEMORY;
+    redisFreeCommand(text);
+    return status;
 }
 
 /* [message, channel, data] or [pmessage, pattern, channel, data]. */
-static void deliver(channel *s, const redisReply *reply)
+static void deliver(tenon_redis *c, const channel *s, const redisReply *reply)
 {
     const redisReply *from = reply->element[reply->elements - 2];
     const redisReply *data = reply->element[reply->elements - 1];
-    bool pattern = s->flags & TENON_REDIS_PATTERN;
     tenon_redis_message message = {.size = sizeof message,
-                                   .pattern = pattern ? s->name : NULL,
+                                   .pattern = s->flags ? s->name : NULL,
                                    .channel = from->str,
                                    .channel_len = from->len,
                                    .data = data->str,
                                    .data_len = data->len};
     if (s->on_message && data->str && from->str) {
-        s->on_message(s->client, &message, s->user);
+        s->on_message(c, &message, s->user);
     }
 }
 
-static void on_push(redisAsyncContext *context, void *data, void *user)
+tenon_error *tenon__redis_pushed(tenon_redis *c, const redisReply *reply)
 {
-    channel *s = user;
-    const redisReply *reply = data;
-    (void)context;
-    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements < 3) {
-        return; /* at the end of the connection */
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3 ||
+        !reply->element[0]->str || !reply->element[1]->str) {
+        return tenon__redis_error(
+            reply->type == REDIS_REPLY_ERROR ? TENON_REFUSED : TENON_PROTOCOL,
+            reply->str, NULL);
     }
     const char *kind = reply->element[0]->str;
-    kind += *kind == 'p';
-    if (strcasecmp(kind, "subscribe") == 0) {
-        confirm(s);
-    } else if (strcasecmp(kind, "message") == 0) {
-        deliver(s, reply);
-    } else if (strcasecmp(kind, "unsubscribe") == 0 && !s->on_message) {
-        free_channel(s);
+    bool pattern = *kind == 'p';
+    kind += pattern;
+    channel **at =
+        find(c, reply->element[1]->str, pattern ? TENON_REDIS_PATTERN : 0);
+    if (*at && strcmp(kind, "subscribe") == 0) {
+        confirm(*at, NULL);
+    } else if (*at && strcmp(kind, "message") == 0) {
+        deliver(c, *at, reply);
+    } else if (*at && !(*at)->on_message) {
+        remove_channel(at);
     }
+    return NULL;
 }
 
-static tenon_status tell(channel *s, const char *verb)
+void tenon__redis_channels_fail(tenon_redis *c, tenon_error *error)
 {
-    return redisAsyncCommand(s->client->context, on_push, s, "%s%s %s",
-                             s->flags & TENON_REDIS_PATTERN ? "P" : "", verb,
-                             s->name) == REDIS_OK
-               ? TENON_OK
-               : TENON_NO_MEMORY;
-}
-
-void tenon__redis_channels_send(tenon_redis *c)
-{
-    for (channel *s = c->channels; s; s = s->next) {
-        if (tell(s, "SUBSCRIBE") < 0) {
-            redisAsyncFree(c->context); /* tried again on the next one */
-            return;
+    for (channel **at = &c->channels; *at;) {
+        confirm(*at, error);
+        if ((*at)->on_message) {
+            at = &(*at)->next;
+        } else {
+            remove_channel(at);
         }
     }
 }
 
-void tenon__redis_channels_end(tenon_redis *c, bool all)
+void tenon__redis_channels_free(tenon_redis *c)
 {
-    channel *next;
-    for (channel *s = c->channels; s; s = next) {
-        next = s->next;
-        if (s->future) {
-            tenon__redis_fail(c, s->future);
-            tenon_future_unref(s->future);
-            s->future = NULL;
-        }
-        s->on_message = all ? NULL : s->on_message;
-        if (!s->on_message && !c->context) {
-            free_channel(s);
-        }
+    while (c->channels) {
+        remove_channel(&c->channels);
     }
 }
 
-static channel *find(const tenon_redis *c, const char *name, uint32_t flags)
+tenon_status tenon__redis_channels_send(tenon_redis *c)
 {
-    channel *s = c->channels;
-    while (s && (s->flags != flags || strcmp(s->name, name) != 0)) {
-        s = s->next;
+    tenon_status status = TENON_OK;
+    for (channel *s = c->channels; s && status == TENON_OK; s = s->next) {
+        status = tell(c, s, "SUBSCRIBE");
     }
-    return s;
+    return status;
 }
 
-static channel *new_channel(tenon_redis *c,
-                            const tenon_redis_subscription *given)
-{
-    size_t len = strlen(given->channel) + 1;
-    channel *s =
-        tenon_block_new(tenon_reactor_allocator(c->reactor), sizeof *s + len);
-    if (s) {
-        s->client = c;
-        s->flags = given->flags;
-        memcpy(s->name, given->channel, len);
-        s->next = c->channels;
-        c->channels = s;
-    }
-    return s;
-}
+/* ---- public ---- */
 
 static tenon_status check(tenon_redis *c, const tenon_redis_subscription *given)
 {
@@ -140,7 +137,7 @@ static tenon_status check(tenon_redis *c, const tenon_redis_subscription *given)
         (given->flags & ~(uint32_t)TENON_REDIS_PATTERN)) {
         return TENON_INVALID;
     }
-    return c->command_count ? TENON_BUSY : TENON_OK;
+    return c->count ? TENON_BUSY : TENON_OK;
 }
 
 tenon_status tenon_redis_subscribe(tenon_redis *c, tenon_future **out,
@@ -150,8 +147,8 @@ tenon_status tenon_redis_subscribe(tenon_redis *c, tenon_future **out,
     if (status < 0) {
         return status;
     }
-    channel *s = find(c, given->channel, given->flags);
-    if (s && s->on_message) {
+    channel **at = find(c, given->channel, given->flags);
+    if (*at && (*at)->on_message) {
         return TENON_IN_USE;
     }
     tenon_future *future;
@@ -159,12 +156,24 @@ tenon_status tenon_redis_subscribe(tenon_redis *c, tenon_future **out,
     if (status < 0) {
         return status;
     }
-    s = s ? s : new_channel(c, given);
-    if (!s || (c->state == TENON__REDIS_UP && tell(s, "SUBSCRIBE") < 0)) {
-        tenon_future_unref(future);
-        return TENON_NO_MEMORY; /* what hiredis knows of goes as if ended */
+    size_t len = strlen(given->channel) + 1;
+    channel *s = *at ? *at
+                     : tenon_block_new(tenon_reactor_allocator(c->reactor),
+                                       sizeof *s + len);
+    status = s ? TENON_OK : TENON_NO_MEMORY;
+    if (s && !*at) {
+        s->flags = given->flags;
+        memcpy(s->name, given->channel, len);
+        *at = s;
     }
-    s->future = future;
+    if (s && c->transport && !c->greeting) {
+        status = tell(c, s, "SUBSCRIBE");
+    }
+    if (status < 0) {
+        tenon_future_unref(future);
+        return status;
+    }
+    s->confirmed = future;
     s->on_message = given->on_message;
     s->user = given->user;
     if (out) {
@@ -177,20 +186,18 @@ tenon_status tenon_redis_unsubscribe(tenon_redis *c, const char *name,
                                      uint32_t flags)
 {
     tenon_status status = c && name ? tenon__redis_check(c) : TENON_INVALID;
-    channel *s = status == TENON_OK ? find(c, name, flags) : NULL;
-    if (!s || !s->on_message) {
+    channel **at = status == TENON_OK ? find(c, name, flags) : NULL;
+    if (!at || !*at || !(*at)->on_message) {
         return status;
     }
+    channel *s = *at;
     s->on_message = NULL;
-    if (s->future) {
-        tenon_future_cancel(s->future, "unsubscribed");
-        tenon_future_unref(s->future);
-        s->future = NULL;
-    }
-    if (c->state != TENON__REDIS_UP) {
-        free_channel(s);
+    (void)tenon_future_cancel(s->confirmed, "unsubscribed");
+    confirm(s, NULL);
+    if (!c->transport || c->greeting) {
+        remove_channel(at);
     } else {
-        (void)tell(s, "UNSUBSCRIBE"); /* else it goes with the connection */
+        (void)tell(c, s, "UNSUBSCRIBE"); /* else it goes with the connection */
     }
     return TENON_EXISTED;
 }

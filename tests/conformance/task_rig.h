@@ -22,6 +22,9 @@ static inline tenon_task *spawn_with(tenon_task_fn *fn, void *user,
 {
     tenon_task *task = NULL;
     REQUIRE_OK(tenon_spawn(rig.reactor, fn, user, options, &task));
+    if (tenon_task_is_done(task)) { /* an eager one, maybe without a stack */
+        (void)harness_told(tenon_future_error(tenon_task_future(task)));
+    }
     return task;
 }
 

@@ -127,6 +127,85 @@ START_TEST(a_slow_callback_frees_its_name)
 }
 END_TEST
 
+/* A protocol whose table goes while it is on the stack. */
+typedef struct passing {
+    tenon_protocol_ops ops;
+    char name[64];
+    side *next;
+} passing;
+
+static bool named_rightly;
+
+static tenon_status note_passing(tenon_reactor *r, const tenon_report *report,
+                                 void *user)
+{
+    (void)r;
+    (void)user;
+    named_rightly =
+        named_rightly || strcmp(report->name, "a passing protocol") == 0;
+    return TENON_OK;
+}
+
+static void go(void *self)
+{
+    memset(self, 'x', sizeof(passing));
+    free(self);
+}
+
+static tenon_status passing_data(void *self, tenon_transport *t,
+                                 const void *data, size_t len)
+{
+    (void)data;
+    (void)len;
+    tenon_protocol next = {&side_ops, ((passing *)self)->next};
+    ck_assert_int_eq(tenon_transport_set_protocol(t, next), TENON_OK);
+    go(self);
+    return TENON_OK;
+}
+
+static tenon_status passing_lost(void *self, tenon_transport *t,
+                                 const tenon_error *error)
+{
+    (void)t;
+    (void)error;
+    go(self);
+    return TENON_OK;
+}
+
+START_TEST(a_slow_protocol_frees_its_name)
+{
+    side last = {0};
+    int fds[2];
+    passing *one = calloc(1, sizeof *one);
+    one->ops = (tenon_protocol_ops){.size = sizeof one->ops,
+                                    .name = one->name,
+                                    .data_received = passing_data,
+                                    .connection_lost = passing_lost};
+    strcpy(one->name, "a passing protocol");
+    one->next = &last;
+    options.slow_callback_ns = 1;
+    options.on_error = note_passing;
+    native();
+    tenon_transport *t;
+    tenon_factory factory = tenon_factory_of(&one->ops);
+    factory.shared.self = one;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+                     0);
+    ck_assert_int_eq(tenon_transport_adopt(reactor, &t, fds[0], factory),
+                     TENON_OK);
+    last.t = tenon_transport_ref(t);
+    named_rightly = false;
+    if (_i == 0) {
+        ck_assert_int_eq(write(fds[1], "bytes", 5), 5);
+        UNTIL(last.log_len == 0 && named_rightly);
+    }
+    close(fds[1]);
+    UNTIL(_i == 0 ? is_lost(&last) : named_rightly);
+    forget(&last);
+    end();
+}
+END_TEST
+
 /* ---- the error handler ---- */
 
 static void *report_elsewhere(void *error)
@@ -229,14 +308,75 @@ START_TEST(T_a_tap_replaces_the_protocol)
 }
 END_TEST
 
+/* ---- a report in the middle of reading ---- */
+
+static int asked;
+
+static tenon_status offer_nothing(void *self, tenon_transport *t, size_t hint,
+                                  void **buffer, size_t *len)
+{
+    (void)self;
+    (void)t;
+    (void)hint;
+    (void)buffer;
+    asked++;
+    *len = 0;
+    return TENON_OK;
+}
+
+static tenon_status run_inside(tenon_reactor *r, const tenon_report *report,
+                               void *user)
+{
+    (void)report;
+    (void)user;
+    ck_assert_int_eq(tenon_turn(r, NULL), TENON_OK);
+    return TENON_OK;
+}
+
+/* No function of the user's is on the stack but the handler; the descriptor
+ * is silent all the same until what reads it has returned. */
+START_TEST(R_a_handler_runs_the_loop)
+{
+    static const tenon_protocol_ops ops = {.size = sizeof ops,
+                                           .connection_made = on_made,
+                                           .connection_lost = on_lost,
+                                           .get_buffer = offer_nothing,
+                                           .buffer_updated = on_updated};
+    side one = {.t = NULL};
+    tenon_factory factory = tenon_factory_of(&ops);
+    tenon_transport *t;
+    int fds[2];
+    factory.shared.self = &one;
+    options.on_error = run_inside;
+    fds_before = count_fds();
+    ck_assert_int_eq(tenon_foreign_new(&reactor, &options), TENON_OK);
+    ck_assert_int_eq(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+        0);
+    ck_assert_int_eq(tenon_transport_adopt(reactor, &t, fds[0], factory),
+                     TENON_OK);
+    ck_assert_int_eq(write(fds[1], "bytes", 5), 5);
+    for (int i = 0; i < 10 && !is_lost(&one); i++) {
+        ck_assert_int_eq(tenon_turn(reactor, NULL), TENON_OK);
+    }
+    ck_assert(is_lost(&one));
+    ck_assert_int_eq(asked, 1);
+    close(fds[1]);
+    forget(&one);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("engine-corners");
     TCase *tc = tcase_create("engine-corners");
     tcase_add_test(tc, a_timerfd_that_cannot_be_set);
     tcase_add_test(tc, a_slow_callback_frees_its_name);
+    tcase_add_loop_test(tc, a_slow_protocol_frees_its_name, 0, 2);
     tcase_add_test(tc, X05_a_report_on_the_wrong_thread);
     tcase_add_loop_test(tc, T_a_tap_replaces_the_protocol, 0, 2);
+    tcase_add_test(tc, R_a_handler_runs_the_loop);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

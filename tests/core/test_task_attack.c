@@ -162,6 +162,26 @@ START_TEST(what_is_not_there_is_refused)
 }
 END_TEST
 
+START_TEST(nobody_else_completes_its_future)
+{
+    tenon_future *other = pending();
+    tenon_task *task = spawn(no_op, NULL, 0);
+    tenon_future *f = tenon_task_future(task);
+    tenon_error *error = tenon_error_of(TENON_ABORTED, NULL);
+    ck_assert_int_eq(tenon_future_resolve(f, NULL, NULL), TENON_INVALID);
+    ck_assert_int_eq(tenon_future_try_resolve_int(f, 1), TENON_INVALID);
+    ck_assert_int_eq(tenon_future_fail(f, error), TENON_INVALID);
+    ck_assert_int_eq(tenon_future_link(other, f, 0), TENON_INVALID);
+    ck_assert_ptr_eq(tenon_task_of(f), task);
+    ck_assert_ptr_null(tenon_task_of(other));
+    settle();
+    ck_assert_int_eq(tenon_future_try_resolve_int(f, 1), TENON_EXISTED);
+    require_end(task, TENON_OK);
+    tenon_error_unref(error);
+    tenon_future_unref(other);
+}
+END_TEST
+
 /* ---- futures that go away ---- */
 
 START_TEST(an_embedded_future_ends_under_its_task)
@@ -340,8 +360,7 @@ END_TEST
 
 static tenon_status join_both(void *user)
 {
-    tenon_future *others[2] = {tenon_task_future(*(tenon_task **)user),
-                               shared};
+    tenon_future *others[2] = {tenon_task_future(*(tenon_task **)user), shared};
     tenon_future *all = NULL;
     ck_assert_int_eq(tenon_gather(reactor, others, 2, 0, &all), TENON_OK);
     tenon_status status = tenon_await(all);
@@ -545,7 +564,8 @@ static tenon_status sets(void *user)
     /* Another reactor may be another thread's tomorrow: no list is shared. */
     tenon_reactor_options chosen = options();
     ck_assert_int_eq(tenon_manual_new(&other, &chosen), TENON_OK);
-    ck_assert_int_eq(tenon_spawn(other, reads, none, NULL, &on_other), TENON_OK);
+    ck_assert_int_eq(tenon_spawn(other, reads, none, NULL, &on_other),
+                     TENON_OK);
     ck_assert_int_eq(tenon_manual_advance(other, 0), TENON_OK);
     require_end(on_other, TENON_OK);
     tenon_reactor_unref(other);
@@ -575,6 +595,7 @@ int main(void)
         nothing_waits_on_top_of_a_task,
         an_atomic_region_refuses_every_wait,
         what_is_not_there_is_refused,
+        nobody_else_completes_its_future,
         an_embedded_future_ends_under_its_task,
         so_does_one_that_is_done,
         and_one_whose_task_is_cancelled,

@@ -30,9 +30,8 @@ static struct {
 static tenon_task *spawn_counted(tenon_task_fn *fn, size_t stack_size)
 {
     tenon_task *task = NULL;
-    const tenon_task_options chosen = {.size = sizeof chosen,
-                                       .stack_size = stack_size,
-                                       .free_user = count};
+    const tenon_task_options chosen = {
+        .size = sizeof chosen, .stack_size = stack_size, .free_user = count};
     ck_assert_int_eq(tenon_spawn(reactor, fn, &freed.user, &chosen, &task),
                      TENON_OK);
     return task;
@@ -249,13 +248,13 @@ START_TEST(the_last_reference_goes_inside_of_an_eager_task)
     tenon_task *task = NULL;
     const tenon_task_options chosen = {.size = sizeof chosen,
                                        .flags = TENON_TASK_EAGER};
-    ck_assert_int_eq(
-        tenon_spawn(reactor, drops_the_last, NULL, &chosen, &task), TENON_OK);
+    ck_assert_int_eq(tenon_spawn(reactor, drops_the_last, NULL, &chosen, &task),
+                     TENON_OK);
     ck_assert_str_eq(notes, "e");
     require_end(task, TENON_CLOSED); /* and is memory until here */
     make_another();
-    ck_assert_int_eq(
-        tenon_spawn(reactor, drops_the_last, NULL, &chosen, NULL), TENON_OK);
+    ck_assert_int_eq(tenon_spawn(reactor, drops_the_last, NULL, &chosen, NULL),
+                     TENON_OK);
     ck_assert_str_eq(notes, "ee");
     make_another();
 }

@@ -249,7 +249,7 @@ END_TEST
 /* P07 holds for it, too: what is left of the last words is not read. */
 START_TEST(P07_close_after_a_write_error)
 {
-    enum { LEN = 100000, READ = 65536 };
+    enum { LEN = 100000, READ = 69632 };
     static char words[LEN];
     side a = {0}, b = {.on['D'] = close_it};
     native();

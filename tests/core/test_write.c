@@ -469,6 +469,34 @@ START_TEST(R_an_echo_allocates_nothing)
 }
 END_TEST
 
+/* A copy of it would cost more than a call; but nothing is overtaken. */
+START_TEST(P05_a_long_write_leaves_at_once)
+{
+    enum { LONG_ONE = 16384 };
+    side a = {0}, b = {0};
+    char *bytes = pattern(LONG_ONE);
+    native();
+    tenon_listener *l = join(&a, &b, address_of(_i));
+    UNTIL(a.t && b.t);
+    ck_assert_int_eq(tenon_transport_write(a.t, "1", 1), TENON_OK);
+    ck_assert_int_eq(tenon_transport_write(a.t, bytes, LONG_ONE), TENON_OK);
+    ck_assert_uint_eq(tenon_transport_write_queue_len(a.t), 0);
+    ck_assert_int_eq(tenon_transport_write(a.t, bytes, LONG_ONE - 1), TENON_OK);
+    ck_assert_uint_eq(tenon_transport_write_queue_len(a.t), LONG_ONE - 1);
+    ck_assert_int_eq(tenon_transport_write(a.t, bytes, LONG_ONE), TENON_OK);
+    ck_assert_uint_eq(tenon_transport_write_queue_len(a.t), 2 * LONG_ONE - 1);
+    UNTIL(b.len == 3 * LONG_ONE);
+    ck_assert_int_eq(b.bytes[0], '1');
+    ck_assert_mem_eq(b.bytes + 1, bytes, LONG_ONE);
+    ck_assert_mem_eq(b.bytes + 1 + LONG_ONE, bytes, LONG_ONE - 1);
+    ck_assert_mem_eq(b.bytes + 2 * LONG_ONE, bytes, LONG_ONE);
+    free(bytes);
+    tenon_transport_close(a.t);
+    leave(l, &a, &b);
+    end();
+}
+END_TEST
+
 static Suite *suite(void)
 {
     enum { KINDS = 4 };
@@ -488,6 +516,7 @@ static Suite *suite(void)
     tcase_add_loop_test(all, N21_a_file_that_gets_shorter, 0, KINDS);
     tcase_add_loop_test(all, N21_no_file_and_no_signal, 0, 1);
     tcase_add_loop_test(all, R_an_echo_allocates_nothing, 0, 2);
+    tcase_add_loop_test(all, P05_a_long_write_leaves_at_once, 0, KINDS);
     suite_add_tcase(s, all);
     return s;
 }

@@ -2,10 +2,13 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Calls on futures and promises.
+ * Calls on futures, promises and tasks.
  */
 
 #include "calls.h"
+
+#include <signal.h>
+#include <stdio.h>
 
 #define F future_of(a)
 
@@ -36,6 +39,14 @@ static tenon_status future_new(void)
 {
     tenon_future *future = NULL;
     tenon_status status = tenon_future_new(R, &future);
+    tenon_future_unref(future);
+    return status;
+}
+
+static tenon_status future_new_with(void)
+{
+    tenon_future *future = NULL;
+    tenon_status status = tenon_future_new_with(R, 8, &future);
     tenon_future_unref(future);
     return status;
 }
@@ -206,6 +217,107 @@ static tenon_status promise_drop(actor *a)
     tenon_promise_unref(a->promise);
     a->promise = NULL;
     return TENON_OK;
+}
+
+/* ---- tasks ---- */
+
+static tenon_local_key local_key = {"matrix"};
+
+static tenon_status task_runs(void *user)
+{
+    (void)user;
+    return TENON_OK;
+}
+
+static tenon_status task_spawn(uint32_t flags)
+{
+    const tenon_task_options options = {
+        .size = sizeof options, .flags = flags, .free_user = on_paid_user};
+    (void)owed(TENON_OK); /* an eager one pays inside */
+    tenon_status status = tenon_spawn(R, task_runs, NULL, &options, NULL);
+    forgive(status < 0);
+    return status;
+}
+
+static FILE *nowhere(void)
+{
+    static FILE *file;
+    file = file ? file : fopen("/dev/null", "we");
+    WANT(file != NULL);
+    return file;
+}
+
+static tenon_status tasks_dump(uint32_t format)
+{
+    return tenon_tasks_dump(R, nowhere(), format);
+}
+
+static tenon_status tasks_dump_on_signal(void)
+{
+    tenon_status status =
+        tenon_tasks_dump_on_signal(R, SIGWINCH, nowhere(), TENON_TASKS_TEXT);
+    return status < 0 ? status
+                      : tenon_tasks_dump_on_signal(R, SIGWINCH, NULL,
+                                                   TENON_TASKS_TEXT);
+}
+
+static tenon_status task_new(int start)
+{
+    tenon_task *task = NULL;
+    tenon_status status = tenon_task_new(R, task_runs, NULL, NULL, &task);
+    if (status >= 0 && start) {
+        status = tenon_task_start(task);
+    }
+    tenon_task_unref(task);
+    return status;
+}
+
+static tenon_status task_drop(actor *a)
+{
+    tenon_task *mine = a->task;
+    a->task = NULL;
+    tenon_task_unref(mine);
+    return TENON_OK;
+}
+
+static bool task_visit(tenon_task *task, void *user)
+{
+    (void)user;
+    return tenon_task_name(task) != NULL;
+}
+
+static tenon_status overflow_both(void)
+{
+    tenon_status status = tenon_reactor_report_overflow(R, true);
+    return status < 0 ? status : tenon_reactor_report_overflow(R, false);
+}
+
+static tenon_status await_ready(int number)
+{
+    int64_t out;
+    void *value;
+    tenon_future *future = NULL;
+    tenon_status status = number ? tenon_future_ready_int(R, 1, &future)
+                                 : tenon_future_ready(R, NULL, NULL, &future);
+    if (status < 0) {
+        return status;
+    }
+    return number ? tenon_await_int(future, &out)
+                  : tenon_await_take(future, &value, NULL);
+}
+
+static tenon_status region(int atomic)
+{
+    tenon_status status = atomic ? tenon_atomic_begin() : tenon_mask_begin();
+    if (status < 0) {
+        return status;
+    }
+    return atomic ? tenon_atomic_end() : tenon_mask_end();
+}
+
+static tenon_status local_set(void)
+{
+    return tenon_local_set(&local_key, &local_key, NULL);
 }
 
 /* ---- the table ---- */

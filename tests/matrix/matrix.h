@@ -51,6 +51,7 @@ enum object_class {
     LINE = 1 << 15,
     REACTOR = 1 << 16,
     HOST = 1 << 17,
+    TASK = 1 << 18,
     ANYTHING = -1
 };
 
@@ -138,6 +139,7 @@ struct actor {
     tenon_waiter *second;
     tenon_waiter *outer_waiter;
     tenon_promise *promise;
+    tenon_task *task;
     tenon_line *line;
     size_t sent;
     char name[48];
@@ -163,7 +165,8 @@ struct actor {
     X(PIPE)         \
     X(LINES)        \
     X(CLIENT)       \
-    X(NAMED) X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD)
+    X(NAMED)        \
+    X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)

@@ -153,6 +153,8 @@ const exclusion exclusions[] = {
     {"tenon_name_fn", "as tenon_lookup_done_fn, which is told in its place"},
     {"tenon_resolver_ops.resolve_name", "as tenon_resolver_ops.resolve"},
     {"tenon_alive_fn", "may come inside of any call, and may make none"},
+    {"tenon_spawn_fn", "called by tenon_spawn; its own tests call from it"},
+    {"tenon_task_visit_fn", "called by a walk; its own tests call from it"},
     {"tenon_process_*", "has no actor; its own tests call from its callbacks"},
     {"tenon_native_ops.*", "a shim's, called as a host's slots are"},
     {"tenon_transport_native*", "for shims; their tests have such transports"},

@@ -89,6 +89,7 @@ static const struct {
     {FUTURE, offsetof(actor, future)},
     {WAITER, offsetof(actor, waiter)},
     {PROMISE, offsetof(actor, promise)},
+    {TASK, offsetof(actor, task)},
     {LINE, offsetof(actor, line)},
 };
 
@@ -107,7 +108,8 @@ static bool available(const actor *a, uint32_t on)
 /* Objects of the loop are due at once: such a sibling enters late. */
 static bool enters_late(const part *kind)
 {
-    const uint32_t loops = HANDLE | TIMER | PERIODIC | WATCH | READER | INBOX;
+    const uint32_t loops =
+        HANDLE | TIMER | PERIODIC | WATCH | READER | INBOX | TASK;
     return (kind->offers & loops) != 0;
 }
 
@@ -289,6 +291,7 @@ static const part *kind_of_class(uint32_t on)
         {CONNECTOR, &kind_NAMED},    {LOOKUP, &kind_QUESTION},
         {FUTURE, &kind_PLEDGE},      {WAITER, &kind_PLEDGE},
         {PROMISE, &kind_WORD},       {LINE, &kind_LINES},
+        {TASK, &kind_RUNNER},
     };
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
         if (usual[i].on == on) {

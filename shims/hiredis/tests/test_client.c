@@ -59,6 +59,34 @@ START_TEST(values_of_all_kinds)
 }
 END_TEST
 
+/* Above every buffer on the way, and between small ones. */
+START_TEST(a_big_value)
+{
+    static char big[3 << 20];
+    if (begin(_i)) {
+        tenon_future *future = NULL;
+        void *value = NULL;
+        for (size_t i = 0; i < sizeof big; i++) {
+            big[i] = (char)(i * 31 >> 4);
+        }
+        ck_assert_int_eq(
+            tenon_redis_command(client, &future, "SET big %b", big, sizeof big),
+            TENON_OK);
+        want_text(future, "OK");
+        tenon_future *before = command("ECHO before");
+        future = command("GET big");
+        want_text(command("ECHO behind"), "behind");
+        want_text(before, "before");
+        ck_assert_int_eq(tenon_future_value(future, &value), TENON_OK);
+        const redisReply *reply = value;
+        ck_assert_uint_eq(reply->len, sizeof big);
+        ck_assert_int_eq(memcmp(reply->str, big, sizeof big), 0);
+        tenon_future_unref(future);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(the_servers_errors)
 {
     if (begin(_i)) {
@@ -420,6 +448,7 @@ int main(void)
     int hosts = host_count();
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, values_of_all_kinds, 0, hosts);
+    tcase_add_loop_test(tcase, a_big_value, 0, hosts);
     tcase_add_loop_test(tcase, the_servers_errors, 0, hosts);
     tcase_add_loop_test(tcase, many_in_a_pipeline, 0, hosts);
     tcase_add_loop_test(tcase, by_name_and_port, 0, hosts);

@@ -25,7 +25,7 @@ START_TEST(refused_then_accepted)
         PUMP_UNTIL(told.ups);
         tenon_redis_close(client);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -38,7 +38,7 @@ START_TEST(a_path_that_is_not_there)
         connect_with(&options);
         want_failure(command("PING"), -ENOENT);
         tenon_redis_close(client);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -65,7 +65,7 @@ START_TEST(reset_with_a_reply_pending)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -84,7 +84,7 @@ START_TEST(no_redis_at_all)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -117,7 +117,7 @@ START_TEST(connecting_takes_too_long)
             close(filler[i]);
         }
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -143,7 +143,7 @@ START_TEST(a_server_that_never_answers)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -169,7 +169,7 @@ START_TEST(a_reply_that_comes_too_late)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -245,7 +245,7 @@ START_TEST(pauses_grow_and_begin_anew)
         tenon_redis_close(client);
         close(peer);
         close(listener);
-        host_close();
+        leave_host();
     }
 }
 END_TEST
@@ -415,6 +415,48 @@ START_TEST(subscriptions_come_back)
 }
 END_TEST
 
+static void log_in(tenon_redis *c)
+{
+    ck_assert_int_eq(tenon_redis_command(c, NULL, "AUTH secret"), TENON_OK);
+}
+
+/* What is given as the client comes up is ahead of the subscriptions, too. */
+START_TEST(a_password_before_subscriptions)
+{
+    server.password = "secret";
+    if (begin(_i)) {
+        tenon_future *out = NULL;
+        log_text[0] = '\0';
+        told.on_up = log_in;
+        want_confirmed(subscribe("one", 0));
+        ck_assert_int_eq(tenon_redis_command(client, &out, "PING"), TENON_BUSY);
+        redisContext *c = redisConnectUnix(server.path);
+        freeReplyObject(redisCommand(c, "AUTH secret"));
+        freeReplyObject(redisCommand(c, "PUBLISH one 1"));
+        redisFree(c);
+        PUMP_UNTIL(log_text[0]);
+        ck_assert_str_eq(log_text, ":one=1 ");
+        end();
+    }
+}
+END_TEST
+
+/* A refused subscription is a lost connection, with the server's words. */
+START_TEST(a_subscription_without_the_password)
+{
+    server.password = "secret";
+    if (begin(_i)) {
+        tenon_future *future = subscribe("one", 0);
+        wait_for(future);
+        ck_assert_ptr_nonnull(
+            strstr(tenon_error_message(tenon_future_error(future)), "NOAUTH"));
+        want_failure(future, TENON_REFUSED);
+        ck_assert_int_eq(told.ups, 1);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(closed_inside_a_message)
 {
     if (begin(_i)) {
@@ -545,6 +587,8 @@ int main(void)
     tcase_add_loop_test(tcase, messages_of_channels_and_patterns, 0, hosts);
     tcase_add_loop_test(tcase, unsubscribed_and_subscribed_again, 0, hosts);
     tcase_add_loop_test(tcase, subscriptions_come_back, 0, hosts);
+    tcase_add_loop_test(tcase, a_password_before_subscriptions, 0, hosts);
+    tcase_add_loop_test(tcase, a_subscription_without_the_password, 0, hosts);
     tcase_add_loop_test(tcase, closed_inside_a_message, 0, hosts);
     tcase_add_loop_test(tcase, a_loop_inside_a_message, 0, hosts);
     tcase_add_loop_test(tcase, subscribing_without_memory, 0, hosts);

@@ -25,7 +25,8 @@ typedef struct tenon_redis tenon_redis;
 
 /** Told that the client is connected (`error` is NULL), or that a connection,
  *  or an attempt at one, has ended with `error`. The first commands of a
- *  connection (AUTH, SELECT) are given in here, ahead of those that wait. */
+ *  connection (AUTH, SELECT) are given in here, ahead of those that wait and
+ *  of subscriptions. */
 typedef void tenon_redis_state_fn(tenon_redis *client, tenon_error *error,
                                   void *user);
 
@@ -99,8 +100,9 @@ TENON_CHECKED TENON_API tenon_status
 tenon_redis_connect(tenon_reactor *reactor, const tenon_redis_options *options,
                     tenon_redis **out);
 /** Ends it: what is not answered fails with TENON_CLOSED, and nothing is called
- *  any more. Legal in its own callbacks. NULL is legal. From a thread that is
- *  not the reactor's it does nothing. */
+ *  any more; the connection itself ends in the next turn. Legal in its own
+ *  callbacks. NULL is legal. From a thread that is not the reactor's it does
+ *  nothing. */
 TENON_API void tenon_redis_close(tenon_redis *client);
 /** Whether it is connected. */
 TENON_API bool tenon_redis_is_connected(const tenon_redis *client);
@@ -118,7 +120,8 @@ TENON_API bool tenon_redis_is_connected(const tenon_redis *client);
  *  Ownership: the caller holds one reference to `*out`; NULL for none, and
  *  then a failure is reported as an unseen one.
  *  Errors: TENON_INVALID, also for commands that change the protocol
- *  (SUBSCRIBE, MONITOR, ...); TENON_BUSY with subscriptions, TENON_LIMIT,
+ *  (SUBSCRIBE, MONITOR, ...); TENON_BUSY with subscriptions, but in on_state as
+ *  it comes up; TENON_LIMIT,
  *  TENON_CLOSED, TENON_NO_MEMORY. */
 TENON_CHECKED TENON_API tenon_status tenon_redis_command(tenon_redis *client,
                                                          tenon_future **out,
