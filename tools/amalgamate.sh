@@ -59,9 +59,10 @@ awk -F '\t' 'FNR == NR { count[$2]++; next } count[$2] > 1 { print $1, $2 }' \
   awk -f tools/amalgamate.awk "$tmp/twice" $sources
   # Assembler as a string for the compiler's; its conditions stay conditions.
   for file in $(find core -name '*.S' | LC_ALL=C sort); do
-    printf '\n/* ==== %s ==== */\n\n__asm__(""\n' "$file"
+    printf '\n/* ==== %s ==== */\n\n__asm__(".pushsection .text\\n"\n' \
+      "$file"
     awk -f tools/quote.awk "$file"
-    echo ');'
+    printf '".popsection\\n");\n'
   done
 } >"$out/tenon.c"
 wc -l "$out/tenon.h" "$out/tenon.c"

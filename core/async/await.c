@@ -10,25 +10,20 @@
 
 /* ---- futures ---- */
 
-typedef struct future_wait {
-    tenon__wait wait; /* first */
-    tenon_waiter waiter;
-} future_wait;
-
 static bool cancel_future(tenon__wait *w, tenon_error *reason);
 static const tenon__wait_kind for_future = {"future", cancel_future,
                                             tenon__awaited_task};
 
-static future_wait *future_wait_of(tenon__wait *w)
+static tenon__future_wait *wait_of(tenon__wait *w)
 {
-    return (future_wait *)(void *)w;
+    return (tenon__future_wait *)(void *)w;
 }
 
 /* One that is done, or would not be cancelled, keeps what it comes to: the task
  * is cancelled as it goes on, unless that is taken back before. */
 static bool cancel_future(tenon__wait *w, tenon_error *reason)
 {
-    tenon_future *f = future_wait_of(w)->waiter.future;
+    tenon_future *f = wait_of(w)->waiter.future;
     bool done = !tenon__future_pending(f);
     if (done || tenon__future_cancel(f, reason) == TENON_PENDING) {
         w->task->must_cancel = true;
@@ -38,17 +33,17 @@ static bool cancel_future(tenon__wait *w, tenon_error *reason)
 
 tenon_task *tenon__awaited_task(const tenon__wait *w)
 {
-    const future_wait *fw = (const future_wait *)(const void *)w;
+    const tenon__future_wait *fw = (const tenon__future_wait *)(const void *)w;
     tenon_future *f = w->kind == &for_future ? fw->waiter.future : NULL;
     return f && tenon__future_pending(f) ? tenon_task_of(f) : NULL;
 }
 
 void tenon__await_forget(tenon__wait *w)
 {
-    (void)tenon_waiter_remove(&future_wait_of(w)->waiter);
+    (void)tenon_waiter_remove(&wait_of(w)->waiter);
 }
 
-static tenon_status look(tenon_task *t, tenon_future *f)
+tenon_status tenon__await_look(tenon_task *t, tenon_future *f)
 {
     tenon_status status = tenon__future_outcome(f);
     tenon__future_see(f);
@@ -63,11 +58,11 @@ static void on_done(tenon_waiter *waiter, tenon_future *f, void *user)
     tenon_task *t = user;
     (void)waiter;
     if (f->flags & TENON__FUTURE_GONE) {
-        (void)tenon__task_wake(t, look(t, f));
+        (void)tenon__task_wake(t, tenon__await_look(t, f));
         return;
     }
     bool cancelled = t->must_cancel && t->masks == 0;
-    t->woken = cancelled ? TENON_CANCELLED : look(t, f);
+    t->woken = cancelled ? TENON_CANCELLED : tenon__await_look(t, f);
     tenon__task_resume(t);
 }
 
@@ -87,16 +82,30 @@ static tenon_status refuse_future(tenon_task *t, const tenon_future *f)
     return tenon_raise(TENON_INVALID, text);
 }
 
-static tenon_status await_pending(tenon_task *t, tenon_future *f,
-                                  const char *site)
+tenon_status tenon__await_check(tenon_task *t, const tenon_future *f)
 {
-    future_wait fw;
-    tenon_status status = tenon__wait_begin(&fw.wait, &for_future, site);
+    bool fits = f && f != &t->future && f->reactor == t->future.reactor;
+    return fits ? TENON_OK : refuse_future(t, f);
+}
+
+tenon_status tenon__await_begin(tenon__future_wait *fw, tenon_future *f,
+                                const char *site)
+{
+    tenon_status status = tenon__wait_begin(&fw->wait, &for_future, site);
+    if (status == TENON_OK) {
+        fw->wait.object = f;
+        tenon__waiter_add(&fw->waiter, f, on_done, fw->wait.task);
+    }
+    return status;
+}
+
+static tenon_status await_pending(tenon_future *f, const char *site)
+{
+    tenon__future_wait fw;
+    tenon_status status = tenon__await_begin(&fw, f, site);
     if (status < 0) {
         return status;
     }
-    fw.wait.object = f;
-    tenon__waiter_add(&fw.waiter, f, on_done, t);
     status = tenon__task_wait(&fw.wait);
     (void)tenon_waiter_remove(&fw.waiter);
     return status;
@@ -108,14 +117,15 @@ tenon_status tenon_await_at(tenon_future *f, const char *site)
     if (!t) {
         return TENON_INVALID;
     }
-    if (!f || f == &t->future || f->reactor != t->future.reactor) {
-        return refuse_future(t, f);
+    tenon_status status = tenon__await_check(t, f);
+    if (status < 0) {
+        return status;
     }
     if (tenon__future_pending(f)) {
-        return await_pending(t, f, site);
+        return await_pending(f, site);
     }
-    tenon_status status = tenon__task_wait_free(t, site);
-    return status < 0 ? status : look(t, f);
+    status = tenon__task_wait_free(t, site);
+    return status < 0 ? status : tenon__await_look(t, f);
 }
 
 tenon_status tenon_await_take_at(tenon_future *f, void **out,

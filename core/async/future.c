@@ -16,7 +16,7 @@
  * reactor's list: these are the ones that its end concerns.
  */
 
-#include "async/task.h"
+#include "async/waitq.h"
 #include "loop/trace.h"
 
 tenon_status tenon__future_check(const tenon_future *f)
@@ -268,5 +268,5 @@ static void free_all(tenon_reactor *r)
     tenon__futures_trim(r);
 }
 
-const tenon__async_ops tenon__async = {tenon__waiter_run, end, end_unseen,
-                                       dump_all, free_all};
+const tenon__async_ops tenon__async = {
+    tenon__waiter_run, tenon__ticket_run, end, end_unseen, dump_all, free_all};

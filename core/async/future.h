@@ -86,6 +86,12 @@ static inline bool tenon__future_counted(const tenon_future *future)
 {
     return future->kind->free != NULL;
 }
+/** Whether a failure is the end of the reactor, which nobody must look at. */
+static inline bool tenon__is_the_end(const tenon_reactor *reactor,
+                                     tenon_status status)
+{
+    return reactor->life >= TENON__ENDING && status == reactor->end_status;
+}
 /** Somebody knows of the failure. */
 void tenon__future_see(tenon_future *future);
 /** TENON_OK, TENON_NOT_DONE, or the failure, which is not seen by it. */

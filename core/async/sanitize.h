@@ -151,15 +151,17 @@ TENON__INLINE void tenon__stack_ends(void *base, size_t size)
 }
 
 /* Around a look at all of a stack, which is not to valgrind's taste. */
-TENON__INLINE void tenon__stack_look(bool begins)
+TENON__INLINE void tenon__stack_look_begins(void)
 {
-    (void)begins;
 #if defined(TENON__VALGRIND)
-    if (begins) {
-        VALGRIND_DISABLE_ERROR_REPORTING;
-    } else {
-        VALGRIND_ENABLE_ERROR_REPORTING;
-    }
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+TENON__INLINE void tenon__stack_look_ends(void)
+{
+#if defined(TENON__VALGRIND)
+    VALGRIND_ENABLE_ERROR_REPORTING;
 #endif
 }
 

@@ -17,7 +17,6 @@
 
 #include "async/stack.h"
 
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -57,9 +56,6 @@ typedef struct tenon__slab {
     tenon__stack *users[SLAB_STACKS];
     tenon__stack_note notes[SLAB_STACKS];
 } tenon__slab;
-
-/* Fences there are in this process, whose mappings are counted together. */
-static atomic_uint tenon__fences;
 
 static size_t page_len(void)
 {
@@ -143,8 +139,7 @@ static void slab_free(tenon__stacks *pool, tenon__slab *slab)
             tenon__stack_unmapped(&slab->notes[i]);
         }
     }
-    atomic_fetch_sub(&tenon__fences,
-                     (unsigned)__builtin_popcountll(slab->fenced));
+    pool->fence_count -= (uint32_t)__builtin_popcountll(slab->fenced);
     size_t len = slab->count * slab->room;
     (void)munmap(slab->area, len);
     pool->mapped_len -= len;
@@ -174,12 +169,12 @@ static bool guard_lightly(tenon__stacks *pool, char *guard, size_t len)
 
 static bool guard_fenced(tenon__stacks *pool, char *guard, size_t len)
 {
-    if (atomic_fetch_add(&tenon__fences, 1) < pool->fence_max &&
-        mprotect(guard, len, PROT_NONE) == 0) {
-        return true;
+    if (pool->fence_count >= pool->fence_max ||
+        mprotect(guard, len, PROT_NONE) < 0) {
+        return false;
     }
-    atomic_fetch_sub(&tenon__fences, 1);
-    return false;
+    pool->fence_count++;
+    return true;
 }
 
 /* Before the first use; the best guard that can be had. */
@@ -369,11 +364,11 @@ TENON__UNCHECKED static const uint64_t *deepest(const tenon__stack *stack)
 {
     const uint64_t *at = stack->base;
     const uint64_t *top = at + stack->size / sizeof *at;
-    tenon__stack_look(true);
+    tenon__stack_look_begins();
     while (at < top && *at == 0) {
         at++;
     }
-    tenon__stack_look(false);
+    tenon__stack_look_ends();
     return at;
 }
 

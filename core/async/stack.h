@@ -7,7 +7,7 @@
  *
  *   light    MADV_GUARD_INSTALL, Linux 6.13: no mapping of its own, no limit
  *   fence    mprotect: two mappings for each stack, of which a process may have
- *            65,530, hence for the first 15,000 of the process alone
+ *            65,530, hence for the first 15,000 of a reactor alone
  *   canary   a pattern that is looked at: whoever runs past it has done harm
  *            already, but is not unseen
  *
@@ -60,7 +60,8 @@ typedef struct tenon__stacks {
     size_t slab_count;
     size_t mapped_len;  /* bytes of address space, guards too */
     size_t warm_max;    /* more idle stacks than these lose their pages */
-    uint32_t fence_max; /* of the process */
+    uint32_t fence_max; /* each costs the process two mappings */
+    uint32_t fence_count;
     enum tenon__light light;
     bool measured; /* stacks are wiped when they come back, so that
                            tenon__stack_used tells of one use alone */

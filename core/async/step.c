@@ -131,7 +131,7 @@ void tenon__task_run(tenon_task *t)
 static void run_outside_turns(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
-    atomic_store_explicit(&r->owner, tenon__this_thread(),
+    atomic_store_explicit(&r->inbox->owner, tenon__this_thread(),
                           memory_order_relaxed);
     tenon__pin(r);
     r->depth++;

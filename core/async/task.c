@@ -162,13 +162,18 @@ static tenon_status check_start(const tenon_task *t)
     return status < 0 ? status : tenon__tasks_need_hook(t->future.reactor);
 }
 
-tenon_status tenon_task_start(tenon_task *t)
+tenon_status tenon__task_begin(tenon_task *t, bool eager)
 {
-    tenon_status status = t ? check_start(t) : TENON_INVALID;
+    tenon_status status = check_start(t);
     if (status == TENON_OK) {
-        start(t, false);
+        start(t, eager);
     }
     return status;
+}
+
+tenon_status tenon_task_start(tenon_task *t)
+{
+    return t ? tenon__task_begin(t, false) : TENON_INVALID;
 }
 
 tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
@@ -180,14 +185,14 @@ tenon_status tenon_spawn_at(tenon_reactor *r, tenon_task_fn *fn, void *user,
     if (status < 0) {
         return status;
     }
-    status = check_start(t);
+    status =
+        tenon__task_begin(t, options && (options->flags & TENON_TASK_EAGER));
     if (status < 0) {
         t->state = TENON__TASK_DONE;
         t->free_user = NULL; /* `user` stays the caller's */
         tenon__future_discard(&t->future);
         return status;
     }
-    start(t, options && (options->flags & TENON_TASK_EAGER));
     if (out) {
         *out = t;
     } else {
@@ -235,6 +240,9 @@ void tenon__task_conclude(tenon_task *t)
     if (!tenon__future_pending(&t->future)) {
         return;
     }
+    if (tenon__is_the_end(t->future.reactor, status)) {
+        t->future.flags |= TENON__FUTURE_SEEN;
+    }
     if (status == TENON_CANCELLED || (status >= 0 && t->must_cancel)) {
         conclude_cancelled(t);
     } else if (status < 0) {
@@ -260,6 +268,9 @@ void tenon__task_finish(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
     struct tenon__tasks *tasks = r->tasks;
+    if (t->scope) {
+        tenon__scopes_leave(t);
+    }
     if (t->abandoned) {
         abandon(t);
     } else if (t->stack.base) {
@@ -269,6 +280,9 @@ void tenon__task_finish(tenon_task *t)
     tenon__list_remove(&t->node);
     r->task_count--;
     tenon__task_conclude(t);
+    if (t->group) {
+        tenon__group_child_done(t);
+    }
     if (!tenon__linked(&t->step)) { /* see tenon__task_never_ran */
         give_back(t);
     }

@@ -9,6 +9,7 @@
  *   tasks.c        all of a reactor's          local.c   what it carries
  *   step.c         running one from a wait to the next
  *   overflow.c     one whose stack was too small
+ *   scope.c        cancelling that is taken back: of time limits, of groups
  *   task_dump.c    who waits for whom
  *
  * A task is resumed by tenon__task_resume alone, from the ready queue, on the
@@ -25,6 +26,8 @@
 #define TENON_ASYNC_TASK_H
 
 #include <tenon/await.h>
+#include <tenon/group.h>
+#include <tenon/timeout.h>
 
 #include "async/context.h"
 #include "async/future.h"
@@ -82,8 +85,12 @@ struct tenon_task {
     tenon_free_fn *free_value;
     int64_t number;
     size_t stack_size;
-    uint64_t serial; /* of its start */
-    uint64_t pass;   /* of the cancelling that came by last */
+    uint64_t serial;    /* of its start */
+    uint64_t pass;      /* of the cancelling that came by last */
+    uint64_t requests;  /* to end, ever */
+    tenon_scope *scope; /* the innermost that is open */
+    tenon_group *group; /* whose child it is, or NULL */
+    tenon_node sibling; /* in a list of that */
     uint32_t state;
     uint32_t cancels; /* requests, less those taken back */
     uint32_t masks;
@@ -104,12 +111,15 @@ struct tenon__tasks {
     tenon__stacks stacks;
     tenon_shutdown hook;
     uint64_t started;
-    uint64_t passes; /* of cancelling */
-    uint64_t asked;  /* who has a later pass was asked to end, by the hook */
+    uint64_t passes;   /* of cancelling */
+    uint64_t asked;    /* who has a later pass was asked to end, by the hook */
+    tenon_node asking; /* groups whose children are to be asked to end */
+    bool asks;         /* that is under way */
     tenon_signal dump_signal;
     FILE *dump_file;
     uint32_t dump_format;
     struct tenon__overflow *overflow; /* somebody asked for reports */
+    uint64_t random;                  /* of where selects begin */
     tenon_spawn_fn *on_spawn;
     void *on_spawn_user;
     bool hooked;       /* `hook` is registered */
@@ -129,6 +139,13 @@ static inline tenon_task *tenon__task_current(void)
     tenon_reactor *r = tenon__current;
     tenon_task *t = r && r->tasks ? r->tasks->current : NULL;
     return t && t->frame == r->frames ? t : NULL;
+}
+
+/** Counts a request to end. */
+static inline void tenon__task_request(tenon_task *task)
+{
+    task->cancels++;
+    task->requests++;
 }
 
 /* ---- step.c ---- */
@@ -172,6 +189,8 @@ static inline tenon_status tenon__task_wait_free(tenon_task *task,
 void tenon__task_finish(tenon_task *task);
 /** Completes its future, if that is pending. */
 void tenon__task_conclude(tenon_task *task);
+/** Starts one that was not; `eager`: it begins here. */
+tenon_status tenon__task_begin(tenon_task *task, bool eager);
 /** Its function will never be called. */
 void tenon__task_never_ran(tenon_task *task);
 /** Started, but its function was not called yet. */
@@ -185,7 +204,47 @@ static inline bool tenon__task_unbegun(const tenon_task *task)
 /** As tenon_task_cancel; `reason` may be NULL. */
 tenon_status tenon__task_cancel(tenon_future *future, tenon_error *reason);
 
+/* ---- scope.c, timeout.c, group.c ---- */
+
+/* What becomes of a scope that its task has left without ending it. */
+typedef struct tenon__scope_kind {
+    const char *name;
+    void (*leave)(tenon_scope *scope);
+} tenon__scope_kind;
+
+/* Whose a cancelling that a scope's end was told of is. */
+enum tenon__scope_verdict {
+    TENON__SCOPE_NOBODYS, /* the task was not cancelled */
+    TENON__SCOPE_OWN,     /* the scope's: to be converted */
+    TENON__SCOPE_OTHERS   /* of who is outside of it: to be passed on */
+};
+
+void tenon__scope_begin(tenon_scope *scope, const tenon__scope_kind *kind,
+                        tenon_task *task);
+/** Cancels the task, once; `reason` is borrowed. */
+void tenon__scope_fire(tenon_scope *scope, tenon_error *reason);
+/** Takes the scope's own cancelling back. */
+enum tenon__scope_verdict tenon__scope_end(tenon_scope *scope);
+/** It has returned: leaves every scope that is open. */
+void tenon__scopes_leave(tenon_task *task);
+/** A child of a group has ended. */
+void tenon__group_child_done(tenon_task *task);
+
 /* ---- await.c ---- */
+
+/* A wait for a future; bigger ones begin with it. */
+typedef struct tenon__future_wait {
+    tenon__wait wait; /* first */
+    tenon_waiter waiter;
+} tenon__future_wait;
+
+/** TENON_OK, or a failure, raised, for a future that `task` cannot wait for. */
+tenon_status tenon__await_check(tenon_task *task, const tenon_future *future);
+/** How the future, which is done, went; it is seen. */
+tenon_status tenon__await_look(tenon_task *task, tenon_future *future);
+/** Begins a wait that cancelling passes on to the future, and links it. */
+tenon_status tenon__await_begin(tenon__future_wait *wait, tenon_future *future,
+                                const char *site);
 
 /** The task whose future this wait is for, while that is pending; or NULL. */
 tenon_task *tenon__awaited_task(const tenon__wait *wait);

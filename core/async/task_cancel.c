@@ -76,14 +76,14 @@ tenon_status tenon__task_cancel(tenon_future *f, tenon_error *reason)
         return TENON_OK;
     }
     if (t->state == TENON__TASK_NEW || tenon__task_unbegun(t)) {
-        t->cancels++;
+        tenon__task_request(t);
         remember_reason(t, reason);
         return cancel_unbegun(t);
     }
     uint64_t pass = ++f->reactor->tasks->passes;
     for (; t && t->state != TENON__TASK_DONE; t = cancel_begun(t, pass)) {
         t->pass = pass;
-        t->cancels++;
+        tenon__task_request(t);
         remember_reason(t, reason);
         if (tenon__task_unbegun(t)) {
             (void)cancel_unbegun(t);

@@ -42,6 +42,7 @@ static tenon_status make_tasks(tenon_reactor *r)
     tasks->asked = UINT64_MAX;
     tenon__list_init(&tasks->all);
     tenon__list_init(&tasks->stalled);
+    tenon__list_init(&tasks->asking);
     tenon_signal_init(&tasks->dump_signal, r);
     tenon__stacks_init(&tasks->stacks, &r->allocator);
     r->tasks = tasks;

@@ -4,12 +4,13 @@
 /*
  * Errors: immutable, counted with an atomic, allocated in one block with their
  * message. The out-of-memory error is a constant that counting leaves alone,
- * so making an error cannot fail.
+ * so making an error cannot fail. Children are an array in the same block.
  */
 
 #include <tenon/error.h>
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,8 +26,13 @@ struct tenon_error {
     tenon_error *cause;
     tenon_allocator allocator;
     size_t len;
-    const char *message; /* behind this struct, in the same block */
+    size_t child_count;
+    tenon_error **children; /* behind this struct, in the same block */
+    const char *message;    /* behind them */
+    tenon_error *dead;      /* while it is being freed: the next */
 };
+
+enum { DEPTH = 8 }; /* of children in a text */
 
 static const tenon_error no_memory = {.refs = 1,
                                       .status = TENON_NO_MEMORY,
@@ -49,13 +55,35 @@ static tenon_error *constant(void)
     return view.any;
 }
 
+/* Callers of before there were children have a shorter struct. */
+static size_t children_of(const tenon_error_options *options)
+{
+    const size_t needed = offsetof(tenon_error_options, child_count) +
+                          sizeof options->child_count;
+    return options->size >= needed && options->children ? options->child_count
+                                                        : 0;
+}
+
+static void take_children(tenon_error *error,
+                          const tenon_error_options *options)
+{
+    for (size_t i = 0; i < error->child_count; i++) {
+        error->children[i] = tenon_error_ref(options->children[i]);
+    }
+    if (!error->cause && error->child_count > 0) {
+        error->cause = tenon_error_ref(error->children[0]);
+    }
+}
+
 tenon_error *tenon_error_new(const tenon_error_options *options)
 {
     const tenon_allocator *allocator =
         options->allocator ? options->allocator : &tenon__malloc;
     const char *message = options->message ? options->message : "";
     size_t text_len = strlen(message) + 1;
-    size_t len = sizeof(tenon_error) + text_len;
+    size_t child_count = children_of(options);
+    size_t len =
+        sizeof(tenon_error) + child_count * sizeof(tenon_error *) + text_len;
     tenon_error *error = tenon__alloc(allocator, len);
     if (!error) {
         return constant();
@@ -69,7 +97,10 @@ tenon_error *tenon_error_new(const tenon_error_options *options)
     error->cause = options->cause ? tenon_error_ref(options->cause) : NULL;
     error->allocator = *allocator;
     error->len = len;
-    error->message = memcpy(error + 1, message, text_len);
+    error->child_count = child_count;
+    error->children = (tenon_error **)(void *)(error + 1);
+    error->message = memcpy(error->children + child_count, message, text_len);
+    take_children(error, options);
     return error;
 }
 
@@ -94,15 +125,29 @@ tenon_error *tenon_error_ref(tenon_error *error)
     return error;
 }
 
+static void drop(tenon_error *error, tenon_error **dead)
+{
+    if (error && !is_constant(error) &&
+        atomic_fetch_sub_explicit(&error->refs, 1, memory_order_acq_rel) == 1) {
+        error->dead = *dead;
+        *dead = error;
+    }
+}
+
+/* Errors may be nested as deep as the program likes: no recursion. */
 void tenon_error_unref(tenon_error *error)
 {
-    while (error && !is_constant(error) &&
-           atomic_fetch_sub_explicit(&error->refs, 1, memory_order_acq_rel) ==
-               1) {
-        tenon_error *cause = error->cause;
-        tenon_allocator allocator = error->allocator;
+    tenon_error *dead = NULL;
+    drop(error, &dead);
+    while (dead) {
+        tenon_allocator allocator = dead->allocator;
+        error = dead;
+        dead = error->dead;
+        drop(error->cause, &dead);
+        for (size_t i = 0; i < error->child_count; i++) {
+            drop(error->children[i], &dead);
+        }
         tenon__free(&allocator, error, error->len);
-        error = cause;
     }
 }
 
@@ -129,6 +174,16 @@ int tenon_error_system_code(const tenon_error *error)
 tenon_error *tenon_error_cause(const tenon_error *error)
 {
     return error ? error->cause : NULL;
+}
+
+size_t tenon_error_child_count(const tenon_error *error)
+{
+    return error ? error->child_count : 0;
+}
+
+tenon_error *tenon_error_child(const tenon_error *error, size_t index)
+{
+    return error && index < error->child_count ? error->children[index] : NULL;
 }
 
 /* A text that is cut where its room ends, but counted whole. */
@@ -172,15 +227,38 @@ static void put_error(line *to, const tenon_error *error)
     }
 }
 
+static void put_chain(line *to, const tenon_error *error, int depth);
+
+static void put_children(line *to, const tenon_error *error, int depth)
+{
+    put(to, " <- [");
+    for (size_t i = 0; depth > 0 && i < error->child_count; i++) {
+        put(to, i > 0 ? " | " : "");
+        put_chain(to, error->children[i], depth - 1);
+    }
+    put(to, depth > 0 ? "]" : "...]");
+}
+
+/* The cause of one with children is the first of these. */
+static void put_chain(line *to, const tenon_error *error, int depth)
+{
+    const char *between = "";
+    for (; error; error = error->child_count > 0 ? NULL : error->cause) {
+        put(to, between);
+        put_error(to, error);
+        between = " <- ";
+        if (error->child_count > 0) {
+            put_children(to, error, depth);
+        }
+    }
+}
+
 size_t tenon_error_format(const tenon_error *error, char *text, size_t len)
 {
     line to = {text, len, 0};
     if (len) {
         text[0] = '\0';
     }
-    for (; error; error = error->cause) {
-        put(&to, to.used ? " <- " : "");
-        put_error(&to, error);
-    }
+    put_chain(&to, error, DEPTH);
     return to.used;
 }

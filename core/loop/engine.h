@@ -131,7 +131,8 @@ struct tenon_inbox {
     _Atomic(tenon_node *) head; /* newest first; &closed once closed */
     tenon_node closed;
     int event_fd;
-    unsigned char *fork_page; /* 1, or 0 in a child: see inbox.c */
+    unsigned char *fork_page;    /* 1, or 0 in a child: see inbox.c */
+    _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon_allocator allocator;
 };
 
@@ -142,6 +143,8 @@ typedef struct tenon__async_ops {
     /* A waiter of a future that is done: the `run` of its node. It is called
      * exactly once, at the end of the reactor at the latest. */
     void (*run_waiter)(tenon_reactor *reactor, tenon_node *node);
+    /* The same of a ticket that was granted or has failed. */
+    void (*run_ticket)(tenon_reactor *reactor, tenon_node *node);
     /* The reactor ends, and its objects have: fail what is pending. */
     void (*end)(tenon_reactor *reactor, tenon_status status);
     /* Who waited was told: report the failures that nobody looked at. */
@@ -175,7 +178,6 @@ struct tenon_reactor {
     bool alive_told;
     bool reporting;
     bool in_slot; /* of the host, in the middle of some call of ours */
-    _Atomic(const void *) owner; /* a thread's own address, NULL: nobody's */
     tenon__frame *frames;
     struct tenon__traces *traces; /* NULL: nobody debugs */
     int64_t now_ns;
@@ -225,6 +227,7 @@ struct tenon_reactor {
     void *on_closed_user;
     tenon_node memory_listeners; /* for core/net */
     void *names;                 /* for core/net: who resolves names */
+    struct tenon__works *works;  /* for core/sys: what runs in executors */
     const tenon__async_ops *async;
     struct tenon__tasks *tasks; /* of core/async, once there is one */
     size_t task_count;          /* started, and not ended */
@@ -267,7 +270,7 @@ tenon_status tenon__check_thread(const tenon_reactor *reactor);
 static inline tenon_status tenon__check_quickly(const tenon_reactor *reactor)
 {
     const void *owner =
-        atomic_load_explicit(&reactor->owner, memory_order_relaxed);
+        atomic_load_explicit(&reactor->inbox->owner, memory_order_relaxed);
     bool fine = owner == tenon__this_thread() && !tenon__forked(reactor) &&
                 reactor->life < TENON__ENDING;
     return TENON__LIKELY(fine) ? TENON_OK : tenon__check(reactor);

@@ -19,7 +19,8 @@ tenon_status tenon__check_thread(const tenon_reactor *r)
     if (tenon__forked(r)) {
         return TENON_FORKED;
     }
-    const void *owner = atomic_load_explicit(&r->owner, memory_order_relaxed);
+    const void *owner =
+        atomic_load_explicit(&r->inbox->owner, memory_order_relaxed);
     if (owner && owner != tenon__this_thread()) {
         return TENON_WRONG_THREAD;
     }
@@ -46,7 +47,7 @@ tenon_status tenon_reactor_rebind(tenon_reactor *r)
     if (r->depth > 0 || r->run_active || r->task_count > 0) {
         return TENON_BUSY;
     }
-    atomic_store_explicit(&r->owner, tenon__this_thread(),
+    atomic_store_explicit(&r->inbox->owner, tenon__this_thread(),
                           memory_order_relaxed);
     return TENON_OK;
 }

@@ -46,8 +46,7 @@ static tenon_status end_run(tenon_reactor *r, tenon_status status)
 static tenon_status turn(tenon_reactor *r, int64_t block_ns)
 {
     tenon_turn_result result;
-    tenon_status status = tenon__check(r);
-    return status < 0 ? status : tenon__enter(r, 1, block_ns, &result);
+    return tenon__enter(r, 1, block_ns, &result);
 }
 
 static tenon_status run_native(tenon_reactor *r)

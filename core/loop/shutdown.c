@@ -83,17 +83,19 @@ void tenon__host_closed_in_child(void *token)
 static void end_objects(tenon_reactor *r)
 {
     tenon_node *node;
-    while ((node = r->objects.next) != &r->objects) {
+    while (!tenon__forked(r) && (node = r->objects.next) != &r->objects) {
         tenon__object *object = TENON__OF(node, tenon__object, node);
         tenon__list_remove(node);
         object->ops->end(object, r->end_status); /* which may free it */
     }
 }
 
-/* Posts that were accepted and futures that are done: who waits is told. */
+/* Posts that were accepted, futures that are done, tickets: who waits is
+ * told. */
 static bool run_owed(tenon_reactor *r, tenon_node *node)
 {
-    if (r->async && node->run == r->async->run_waiter) {
+    if (r->async && (node->run == r->async->run_waiter ||
+                     node->run == r->async->run_ticket)) {
         node->run(r, node);
         return true;
     }
@@ -165,7 +167,7 @@ static void end_hooks(tenon_reactor *r)
         r->hook->state = HOOK_DONE;
         r->hook = NULL;
     }
-    while (!tenon__list_empty(&r->hooks)) {
+    while (!tenon__forked(r) && !tenon__list_empty(&r->hooks)) {
         tenon_node *newest = r->hooks.prev;
         tenon__list_remove(newest);
         (void)call_hook(r, hook_of(newest));
@@ -176,15 +178,9 @@ static void end_hooks(tenon_reactor *r)
     }
 }
 
-void tenon__finish(tenon_reactor *r)
+/* What is left when the objects have ended. */
+static void end_all(tenon_reactor *r)
 {
-    tenon_reactor *outer = tenon__current;
-    tenon__current = r;
-    r->depth++;
-    r->mark_ns = tenon__clock(r);
-    r->lap_ns = tenon__lap(r);
-    end_hooks(r);
-    end_objects(r);
     if (r->async) {
         r->async->end(r, r->end_status);
     }
@@ -203,10 +199,27 @@ void tenon__finish(tenon_reactor *r)
     empty(&r->parked);
     tenon__drops_run(r);
     r->phase = TENON__IDLE;
+    r->life = TENON__CLOSED;
+}
+
+/* The child of a fork in one of these callbacks stops there: what is left to
+ * end is its parent's. */
+void tenon__finish(tenon_reactor *r)
+{
+    tenon_reactor *outer = tenon__current;
+    tenon__current = r;
+    r->depth++;
+    r->mark_ns = tenon__clock(r);
+    r->lap_ns = tenon__lap(r);
+    end_hooks(r);
+    end_objects(r);
+    bool parent = !tenon__forked(r);
+    if (parent) {
+        end_all(r);
+    }
     r->depth--;
     tenon__current = outer;
-    r->life = TENON__CLOSED;
-    if (r->host_done) {
+    if (parent && r->host_done) {
         complete(r);
     }
 }
@@ -360,12 +373,9 @@ static void wait_for_hooks(tenon_reactor *r)
 {
     tenon_turn_result result;
     r->run_active = true;
-    while (r->life == TENON__HOOKS) {
+    do {
         r->stopping = false;
-        if (tenon__enter(r, 1, TENON_FOREVER, &result) < 0) {
-            break;
-        }
-    }
+    } while (tenon__enter(r, 1, TENON_FOREVER, &result) == TENON_OK);
     r->run_active = false;
 }
 

@@ -253,7 +253,7 @@ tenon_status tenon__enter(tenon_reactor *r, uint32_t turns, int64_t block_ns,
                           tenon_turn_result *out)
 {
     tenon_reactor *outer = tenon__current;
-    atomic_store_explicit(&r->owner, tenon__this_thread(),
+    atomic_store_explicit(&r->inbox->owner, tenon__this_thread(),
                           memory_order_relaxed);
     tenon__pin(r);
     tenon__current = r;

@@ -16,12 +16,11 @@
  */
 
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <tenon/endpoint.h>
 
+#include "loop/thread.h"
 #include "net/address.h"
 #include "net/resolver.h"
 
@@ -70,7 +69,6 @@ static void job_free(job *j)
 
 static pool *pool_new(tenon_inbox *inbox)
 {
-    pthread_condattr_t monotonic;
     pool *p = tenon__alloc(&tenon__malloc, sizeof *p);
     if (!p) {
         return NULL;
@@ -79,10 +77,7 @@ static pool *pool_new(tenon_inbox *inbox)
     p->inbox = tenon_inbox_ref(inbox);
     tenon__list_init(&p->queue);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    tenon__condition_init(&p->wake);
     return p;
 }
 
@@ -98,13 +93,11 @@ static void pool_unref(pool *p)
 /* Under the lock. False: leave. */
 static bool wait_for_job(pool *p)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_SECONDS;
-    int result = 0;
+    int64_t until_ns = tenon__deadline(IDLE_SECONDS * TENON_SECOND);
+    bool in_time = true;
     p->idle++;
-    while (!p->closed && tenon__list_empty(&p->queue) && result == 0) {
-        result = pthread_cond_timedwait(&p->wake, &p->lock, &until);
+    while (!p->closed && tenon__list_empty(&p->queue) && in_time) {
+        in_time = tenon__condition_wait(&p->wake, &p->lock, until_ns);
     }
     p->idle--;
     return !p->closed && !tenon__list_empty(&p->queue);
@@ -144,6 +137,7 @@ static void on_answer(tenon_post_node *post, tenon_status status, void *user);
 static void *thread_main(void *user)
 {
     pool *p = user;
+    tenon__thread_name("tenon-names");
     pthread_mutex_lock(&p->lock);
     while (wait_for_job(p)) {
         job *j = TENON__OF(tenon__list_pop(&p->queue), job, queued);
@@ -162,29 +156,17 @@ static void *thread_main(void *user)
     return NULL;
 }
 
-/* Under the lock. From a neutral thread's point of view: no signals, and not
- * the scheduling of whoever asks. */
-static int thread_start(pool *p)
+/* Under the lock. */
+static tenon_status thread_start(pool *p)
 {
-    pthread_attr_t how;
-    pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&how);
-    pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setinheritsched(&how, PTHREAD_EXPLICIT_SCHED);
-    pthread_attr_setstacksize(&how, STACK_LEN);
     atomic_fetch_add(&p->refs, 1);
     p->threads++;
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&thread, &how, thread_main, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&how);
-    if (result != 0) {
+    tenon_status status = tenon__thread_start(thread_main, p, STACK_LEN, NULL);
+    if (status < 0) {
         p->threads--;
         atomic_fetch_sub(&p->refs, 1);
     }
-    return result;
+    return status;
 }
 
 /* ---- the owner's side ---- */
@@ -233,22 +215,22 @@ static void on_answer(tenon_post_node *post, tenon_status status, void *user)
 
 static tenon_status submit(pool *p, job *j)
 {
-    int failed = 0;
+    tenon_status status = TENON_OK;
     pthread_mutex_lock(&p->lock);
     tenon__list_push(&p->queue, &j->queued);
     p->waiting++;
     if (p->waiting > p->idle && p->threads < THREADS_MAX) {
-        failed = thread_start(p);
+        status = thread_start(p);
     }
-    if (failed && p->threads == 0) {
+    if (status < 0 && p->threads == 0) {
         tenon__list_remove(&j->queued);
         p->waiting--;
     } else {
-        failed = 0;
+        status = TENON_OK;
         pthread_cond_signal(&p->wake);
     }
     pthread_mutex_unlock(&p->lock);
-    return -failed;
+    return status;
 }
 
 static tenon_status names_resolve(void *self, tenon_lookup *lookup)

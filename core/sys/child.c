@@ -118,7 +118,7 @@ static bool close_range_of(long first, long last)
 static long number_of(const char *text)
 {
     long number = 0;
-    for (; *text >= '0' && *text <= '9'; text++) {
+    for (; (unsigned)(*text - '0') < 10; text++) {
         number = number * 10 + (*text - '0');
     }
     return *text ? -1 : number;
@@ -138,9 +138,12 @@ static bool close_listed(tenon__job *job, long first)
 {
     long dir = syscall(SYS_openat, AT_FDCWD, "/proc/self/fd",
                        O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    long got = 0;
-    while (dir >= 0 && (got = syscall(SYS_getdents64, dir, job->path,
-                                      sizeof job->path)) > 0) {
+    long got;
+    if (dir < 0) {
+        return false;
+    }
+    while ((got = syscall(SYS_getdents64, dir, job->path, sizeof job->path)) >
+           0) {
         unsigned short len;
         for (long at = 0; at < got; at += len) {
             const char *one = job->path + at;
@@ -151,7 +154,8 @@ static bool close_listed(tenon__job *job, long first)
             }
         }
     }
-    return dir >= 0 && syscall(SYS_close, dir) == 0 && got == 0;
+    (void)syscall(SYS_close, dir);
+    return got == 0;
 }
 
 static void close_all(long first)

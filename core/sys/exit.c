@@ -11,12 +11,12 @@
  */
 
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop/thread.h"
 #include "sys/process.h"
 
 enum { STACK_LEN = 64 * 1024, FORCE_MS = 100, AGAIN_MS = 10 };
@@ -155,27 +155,13 @@ static void *thread_main(void *user)
 {
     vigil *v = user;
     siginfo_t info;
+    tenon__thread_name("tenon-child");
     (void)look(P_PID, v->pid, WNOWAIT, &info);
     atomic_store(&v->over, true);
     if (tenon_post(v->inbox, &v->post, on_post, v) < 0) {
         vigil_unref(v);
     }
     return NULL;
-}
-
-static int thread_start(vigil *v)
-{
-    pthread_attr_t how;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&how);
-    pthread_attr_setinheritsched(&how, PTHREAD_EXPLICIT_SCHED);
-    pthread_attr_setstacksize(&how, STACK_LEN);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&v->thread, &how, thread_main, v);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&how);
-    return -result;
 }
 
 static tenon_status keep_vigil(tenon_process *p)
@@ -191,7 +177,8 @@ static tenon_status keep_vigil(tenon_process *p)
     v->process = p;
     v->pid = p->pid;
     tenon_post_init(&v->post);
-    tenon_status status = thread_start(v);
+    tenon_status status =
+        tenon__thread_start(thread_main, v, STACK_LEN, &v->thread);
     if (status < 0) {
         atomic_store(&v->refs, 1);
         vigil_unref(v);
@@ -207,11 +194,9 @@ static void leave_vigil(tenon_process *p)
     vigil *v = p->vigil;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += FORCE_MS * TENON_MILLISECOND;
-    if (until.tv_nsec >= TENON_SECOND) {
-        until.tv_nsec -= TENON_SECOND;
-        until.tv_sec++;
-    }
+    int64_t nsec = until.tv_nsec + FORCE_MS * TENON_MILLISECOND;
+    until.tv_sec += nsec / TENON_SECOND;
+    until.tv_nsec = nsec % TENON_SECOND;
     p->vigil = NULL;
     v->process = NULL;
     if (pthread_timedjoin_np(v->thread, NULL, &until) != 0) {
@@ -253,19 +238,15 @@ tenon_status tenon__exit_signal(tenon_process *p, int signo)
 
 void tenon__exit_force(tenon_process *p)
 {
-    siginfo_t info = {.si_pid = 0};
-    int error = TENON_CLOSED;
-    if (!tenon__forked(p->reactor)) {
-        struct pollfd over = {.fd = p->watch.fd, .events = POLLIN};
-        (void)tenon__exit_signal(p, SIGKILL);
-        if (p->vigil) {
-            leave_vigil(p);
-        } else {
-            while (poll(&over, 1, FORCE_MS) < 0 && errno == EINTR) {
-            }
+    siginfo_t info;
+    struct pollfd over = {.fd = p->watch.fd, .events = POLLIN};
+    (void)tenon__exit_signal(p, SIGKILL);
+    if (p->vigil) {
+        leave_vigil(p);
+    } else {
+        while (poll(&over, 1, FORCE_MS) < 0 && errno == EINTR) {
         }
-        error = look_at(p, WNOHANG, &info);
-        error = error == 0 && info.si_pid == 0 ? TENON_CLOSED : error;
     }
-    keep_exit(p, error, &info);
+    int error = look_at(p, WNOHANG, &info);
+    keep_exit(p, error == 0 && info.si_pid == 0 ? TENON_CLOSED : error, &info);
 }

@@ -5,6 +5,9 @@
  * Errors as values: a status, where it came from, a sentence, and the error
  * that caused it. Counted, immutable once made, and free to cross threads.
  * Making one never fails: without memory a constant stands in for it.
+ *
+ * An error may have children: the failures that happened side by side, of
+ * which it tells as one (a group of tasks, a race that nobody won).
  */
 
 #ifndef TENON_ERROR_H
@@ -29,6 +32,9 @@ typedef struct tenon_error_options {
     const char *message; /**< copied; NULL: "" */
     tenon_error *cause;  /**< may be NULL */
     const tenon_allocator *allocator; /**< NULL: malloc and free */
+    tenon_error *const *children;     /**< it takes references of its own; the
+                                       first is the cause if that is NULL */
+    size_t child_count;               /**< 0: none */
 } tenon_error_options;
 
 TENON_BEGIN
@@ -62,8 +68,17 @@ TENON_API int tenon_error_system_code(const tenon_error *error);
 /** What caused it, borrowed, or NULL. */
 TENON_API tenon_error *tenon_error_cause(const tenon_error *error);
 
+/** How many errors stand side by side in it; 0 for an ordinary one.
+ *  Thread: any. */
+TENON_API size_t tenon_error_child_count(const tenon_error *error);
+/** One of them, borrowed, in the order in which they arose; NULL beyond the
+ *  end. */
+TENON_API tenon_error *tenon_error_child(const tenon_error *error,
+                                         size_t index);
+
 /** Writes the whole chain, as "connect failed: ECONNREFUSED ... <- ...", into
- *  `text`, always terminated. Returns the length it would have needed.
+ *  `text`, always terminated. Children stand in brackets, as [... | ...], and
+ *  below the eighth level as [...]. Returns the length it would have needed.
  *  Thread: any. */
 TENON_API size_t tenon_error_format(const tenon_error *error, char *text,
                                     size_t len);

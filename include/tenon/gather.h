@@ -26,6 +26,12 @@ enum tenon_gather_flag {
     TENON_GATHER_QUIET = 4    /**< failures after the first are seen */
 };
 
+/** A future with a name, for tenon_gather_named. */
+typedef struct tenon_named_future {
+    const char *name; /**< kept by reference */
+    tenon_future *future;
+} tenon_named_future;
+
 /** When tenon_wait is done. */
 enum tenon_wait_policy {
     TENON_WAIT_ALL,
@@ -53,6 +59,12 @@ TENON_CHECKED TENON_API tenon_status tenon_gather(tenon_reactor *reactor,
                                                   size_t count, uint32_t flags,
                                                   tenon_future **out);
 
+/** The same, of futures that have names; see tenon_gather_find.
+ *  Source: Tornado multi. */
+TENON_CHECKED TENON_API tenon_status
+tenon_gather_named(tenon_reactor *reactor, const tenon_named_future *futures,
+                   size_t count, uint32_t flags, tenon_future **out);
+
 /** A future that becomes what the first one to resolve is; other outcomes are
  *  seen. When none resolves it fails, with the last failure as the cause.
  *  Cancelling it cancels them. Of nothing: TENON_INVALID. */
@@ -79,6 +91,10 @@ TENON_API size_t tenon_gather_count(const tenon_future *future);
 /** The one that was given at `index`, borrowed; NULL beyond the end. */
 TENON_API tenon_future *tenon_gather_child(const tenon_future *future,
                                            size_t index);
+/** The first one of that name, borrowed, of tenon_gather_named; NULL if there
+ *  is none. */
+TENON_API tenon_future *tenon_gather_find(const tenon_future *future,
+                                          const char *name);
 /** Whose value any or race has: its index; SIZE_MAX while there is none. */
 TENON_API size_t tenon_gather_winner(const tenon_future *future);
 

@@ -2,9 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Names to addresses, and back. Each reactor has a resolver, which may be replaced by
- * any table of functions; the one it has by itself runs getaddrinfo in at most
- * four detached threads of its own, made on demand. A lookup asks for IPv4 and
+ * Names to addresses, and back. Each reactor has a resolver, which may be
+ * replaced by any table of functions; the one it has by itself runs getaddrinfo
+ * in at most four detached threads of its own, made on demand, which no
+ * executor's work can keep busy. A lookup asks for IPv4 and
  * IPv6 at once, and its results stream in; numeric addresses never get to the
  * resolver. What is cancelled is abandoned: nobody waits for a slow server,
  * and what is still under way when the reactor closes is reported by name.

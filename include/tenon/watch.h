@@ -17,7 +17,7 @@
 typedef struct tenon_watch tenon_watch;
 
 /** What to watch for, and what was seen. */
-enum tenon_event {
+enum tenon_interest {
     TENON_READ = 1,
     TENON_WRITE = 2,
     /** With start: stop after the first report. */
@@ -30,7 +30,7 @@ enum tenon_event {
     TENON_STALE_WATCH = 16
 };
 
-/** Told of `events` (enum tenon_event); may stop the watch and free it. */
+/** Told of `events` (enum tenon_interest); may stop the watch and free it. */
 typedef void tenon_watch_fn(tenon_watch *watch, uint32_t events, void *user);
 
 struct tenon_watch {
@@ -54,7 +54,7 @@ struct tenon_watch {
 typedef struct tenon_watch_info {
     uint32_t size;
     int fd;                   /**< what is watched */
-    uint32_t interest;        /**< enum tenon_event */
+    uint32_t interest;        /**< enum tenon_interest */
     const char *name;         /**< or NULL */
     const tenon_watch *watch; /**< for identity */
 } tenon_watch_info;

@@ -38,6 +38,11 @@ const rig_group *const rig_groups[] = {
     &rig_iostream,
     &rig_iostream_ends,
     &rig_sock,
+    &rig_scope,
+    &rig_limit,
+    &rig_nursery,
+    &rig_executor,
+    &rig_file,
 #ifdef TENON_WITH_LINE
     &rig_line,
 #endif

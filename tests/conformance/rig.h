@@ -64,6 +64,8 @@ extern const rig_group rig_shutdown, rig_process;
 extern const rig_group rig_future, rig_gather, rig_task, rig_task_value,
     rig_task_cancel;
 extern const rig_group rig_iostream, rig_iostream_ends, rig_sock;
+extern const rig_group rig_scope, rig_limit, rig_nursery;
+extern const rig_group rig_executor, rig_file;
 /* Of with_NAME.c, when the component is built: TENON_WITH_NAME is defined. */
 extern const rig_group rig_line;
 

@@ -15,6 +15,10 @@
 
 #include "harness_check.h"
 
+#ifndef RIG_TIMEOUT
+#define RIG_TIMEOUT 20 /* seconds */
+#endif
+
 static harness_guard guard;
 static tenon_reactor *reactor;
 static char notes[256];
@@ -130,7 +134,7 @@ static inline int run_tests(const char *name, const TTest *const *tests,
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 20);
+    tcase_set_timeout(tcase, RIG_TIMEOUT);
     tcase_add_checked_fixture(tcase, setup, teardown);
     for (size_t i = 0; i < count; i++) {
         tcase_add_test(tcase, tests[i]);

@@ -11,6 +11,7 @@
 
 #include <tenon/tenon.h>
 
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -219,7 +220,7 @@ static inline void take_report(tenon_status status)
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((code)&0xffffu))
 #define IF_CALL(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3)
 
-enum kernel { NEW, NO_PIDFD, NO_WAIT, NO_RANGE, NO_LIST, KERNELS };
+enum kernel { NEW, NO_PIDFD, NO_WAIT, NO_RANGE, NO_LIST, NO_PROC, KERNELS };
 
 static inline void filter(struct sock_filter *steps, unsigned short count)
 {
@@ -259,6 +260,16 @@ static inline void age(enum kernel kernel)
             LOAD(nr),       IF_CALL(SYS_getdents64),
             LOAD(args[2]),  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PATH_MAX, 0, 1),
             REFUSE(ENOSYS), allow};
+        filter(steps, 6);
+    } else if (kernel == NO_PROC) { /* for folders as the library opens them */
+        struct sock_filter steps[] = {
+            LOAD(nr),
+            IF_CALL(SYS_openat),
+            LOAD(args[2]),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                     O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 1),
+            REFUSE(ENOENT),
+            allow};
         filter(steps, 6);
     }
 }

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <tenon/sys/host.h>
 
 /* One of each, alive. */
 static struct {
@@ -202,6 +203,8 @@ static void net_calls(tenon_status want)
                      TENON_OK);
     WANT(tenon_memory_pair(reactor, pair, factory, factory, NULL), want);
     WANT(tenon_transport_adopt(reactor, pair, w.fds[0], factory), want);
+    WANT(tenon_transport_adopt_native(reactor, pair, &toy_ops, &w, factory),
+         want);
     WANT(tenon_listen(reactor, &l, "mem:b", factory, NULL), want);
     WANT(tenon_listen_adopt(reactor, &l, w.fds[0], factory, NULL), want);
     WANT(tenon_connector_start(reactor, &c, "mem:a", factory, NULL), want);
@@ -267,6 +270,7 @@ static void reactor_calls(tenon_status want)
     WANT(tenon_reactor_on_shutdown(reactor, &hook, at_end, NULL), want);
     WANT(tenon_reactor_dump(reactor, stderr), want);
     tenon_shutdown_remove(&w.hook);
+    tenon_reactor_host_gone(reactor);
     tenon_reactor_report(reactor, "nobody hears this", error);
     tenon_error_unref(error);
     tenon_reactor_unref(reactor);
@@ -299,6 +303,7 @@ static void transport_calls(tenon_status want)
     WANT(tenon_transport_set_hard_limit(t, 1), want);
     WANT(tenon_transport_tap(t, NULL, NULL), want);
     WANT(tenon_transport_set_nodelay(t, true), want);
+    WANT(tenon_transport_native_ready(t, TENON_READ), want);
     WANT(tenon_transport_set_keepalive(t, NULL), want);
     WANT(tenon_transport_set_user_timeout(t, 0), want);
     WANT(tenon_transport_set_buffers(t, 1, 1), want);

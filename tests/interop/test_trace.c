@@ -265,7 +265,7 @@ int main(void)
 {
     Suite *suite = suite_create("trace");
     TCase *tcase = tcase_create("equivalence");
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 60.0 * (double)harness_time_scale());
     tcase_add_test(tcase, every_loop_gives_the_trace_of_native);
     tcase_add_test(tcase, a_loop_without_flaw_gives_it_too);
     tcase_add_loop_test(tcase, a_broken_loop_is_caught, DROPS, FLAWS);

@@ -60,7 +60,7 @@ void calls_close(void)
 }
 
 static const call_table *const tables[] = {&calls_loop, &calls_net,
-                                           &calls_async};
+                                           &calls_async, &calls_scope};
 
 const call_row *call_at(size_t index)
 {

@@ -320,6 +320,50 @@ static tenon_status local_set(void)
     return tenon_local_set(&local_key, &local_key, NULL);
 }
 
+/* ---- work; the inline executor's, since a thread has no place here ---- */
+
+static tenon_status no_work(tenon_work *work, void *user)
+{
+    (void)work;
+    (void)user;
+    return TENON_OK;
+}
+
+static tenon_status work_new(void)
+{
+    return tenon_call_in(R, tenon_executor_inline(), no_work, NULL, NULL);
+}
+
+static const tenon_work_options paid_work = {
+    .size = sizeof paid_work, .fn = no_work, .free_user = on_paid_user};
+
+static tenon_status work_with(void)
+{
+    (void)owed(TENON_OK);
+    tenon_status status =
+        tenon_call_in_with(R, tenon_executor_inline(), &paid_work, NULL);
+    forgive(status < 0);
+    return status;
+}
+
+static tenon_status once_new(void)
+{
+    tenon_once *once = NULL;
+    tenon_future *future = NULL;
+    tenon_status status =
+        tenon_once_new(R, tenon_executor_inline(), NULL, &once);
+    if (status < 0) {
+        return status;
+    }
+    (void)owed(TENON_OK);
+    status = tenon_call_once(once, "key", &paid_work, &future);
+    forgive(status < 0);
+    tenon_once_forget(once, "key");
+    tenon_once_free(once);
+    tenon_future_unref(future);
+    return status;
+}
+
 /* ---- the table ---- */
 
 #define CALL(function, variant, on, flags, may, expression) \

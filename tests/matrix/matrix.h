@@ -165,6 +165,8 @@ struct actor {
     X(PIPE)         \
     X(LINES)        \
     X(CLIENT)       \
+    X(RACER)        \
+    X(WORKER)       \
     X(NAMED)        \
     X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER)
 

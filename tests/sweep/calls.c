@@ -103,6 +103,8 @@ MOVE(sendfile, moves, (int fd, int from, off_t *offset, size_t len),
      (fd, from, offset, len))
 MOVE(pread, moves + 2, (int fd, void *to, size_t len, off_t offset),
      (fd, to, len, offset))
+MOVE(pwrite, moves + 2, (int fd, const void *from, size_t len, off_t offset),
+     (fd, from, len, offset))
 /* Those of an eventfd, which knows no part of its eight bytes. */
 MOVE(read, breaks, (int fd, void *to, size_t len), (fd, to, len))
 MOVE(write, waits, (int fd, const void *from, size_t len), (fd, from, len))
@@ -253,6 +255,8 @@ CALL(lstat, int, never, (const char *path, struct stat *out), (path, out))
 CALL(lseek, off_t, never, (int fd, off_t offset, int whence),
      (fd, offset, whence))
 CALL(unlink, int, never, (const char *path), (path))
+CALL(fsync, int, waits, (int fd), (fd))
+CALL(rename, int, never, (const char *from, const char *to), (from, to))
 CALL(dup3, int, waits, (int from, int to, int flags), (from, to, flags))
 CALL(madvise, int, never, (void *at, size_t len, int advice), (at, len, advice))
 CALL(mprotect, int, never, (void *at, size_t len, int protection),
@@ -270,8 +274,12 @@ CALL(waitid, int, waits, (idtype_t type, id_t id, siginfo_t *out, int options),
 int sweep_open(const char *path, int flags, ...);
 int sweep_open(const char *path, int flags, ...)
 {
-    int fault = sweep_ask(HERE, never); /* none of the library's makes a file */
-    return fault ? failing(fault) : open(path, flags | O_CLOEXEC);
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    int fault = sweep_ask(HERE, never);
+    return fault ? failing(fault) : open(path, flags | O_CLOEXEC, mode);
 }
 
 int sweep_clone(int (*fn)(void *), void *top, int flags, void *arg, ...);

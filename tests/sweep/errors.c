@@ -33,6 +33,7 @@ static const struct {
     {"fchmod", {ENOMEM}},
     {"fcntl", {ENOMEM, EMFILE}},
     {"fstat", {ENOMEM}},
+    {"fsync", {EINTR, ENOMEM}},
     {"getaddrinfo", {EINTR, EAGAIN, ENOMEM, EMFILE, ETIMEDOUT}},
     {"getnameinfo", {EAGAIN, ENOMEM}},
     {"getpeername", {ENOMEM, ENOBUFS}},
@@ -48,9 +49,11 @@ static const struct {
     {"poll", {EINTR}}, /* of one descriptor, which takes no memory */
     {"pread", {EINTR, ENOMEM, SHORT}},
     {"pthread_create", {EAGAIN, ENOMEM}},
+    {"pwrite", {EINTR, ENOMEM, SHORT}},
     {"read", {EINTR, EAGAIN}}, /* of an eventfd */
     {"recv", {EINTR, EAGAIN, ENOMEM, ECONNRESET, ETIMEDOUT, ENOBUFS, SHORT}},
     {"recvmsg", {EINTR, EAGAIN, ENOMEM, ECONNRESET, ETIMEDOUT, ENOBUFS, SHORT}},
+    {"rename", {ENOMEM}},
     {"send",
      {EINTR, EAGAIN, ENOMEM, ECONNRESET, EPIPE, ETIMEDOUT, ENOBUFS, SHORT}},
     {"sendfile",

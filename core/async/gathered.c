@@ -2,21 +2,23 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Groups. A child is not held while it is waited for: one that everybody else
- * has dropped is then cancelled, which the group hears, instead of being kept
+ * Many futures behind one. A child is not held while it is waited for: one that everybody else
+ * has dropped is then cancelled, which is heard, instead of being kept
  * for ever by who waits for it. What was heard is held, for its value.
  */
 
-#include "async/group.h"
+#include "async/gathered.h"
+
+#include <string.h>
 
 static size_t block_len(size_t count)
 {
-    return sizeof(tenon__group) + count * sizeof(tenon__group_child);
+    return sizeof(tenon__gathered) + count * sizeof(tenon__gathered_child);
 }
 
-void tenon__group_free(tenon_future *f)
+void tenon__gathered_free(tenon_future *f)
 {
-    tenon__group *g = tenon__group_of(f);
+    tenon__gathered *g = tenon__gathered_of(f);
     (void)tenon_timer_stop(&g->timer);
     for (size_t i = 0; i < g->count; i++) {
         if (g->children[i].held) {
@@ -26,7 +28,7 @@ void tenon__group_free(tenon_future *f)
     tenon__free(&f->reactor->allocator, g, block_len(g->count));
 }
 
-void tenon__group_settle(tenon__group *g)
+void tenon__gathered_settle(tenon__gathered *g)
 {
     if (g->holds_itself && g->unheard == 0 &&
         !tenon__future_pending(&g->future)) {
@@ -35,8 +37,8 @@ void tenon__group_settle(tenon__group *g)
     }
 }
 
-/* One in memory of the caller's may be gone before the group's is. */
-static void hold(tenon__group_child *child, tenon_future *f)
+/* One in memory of the caller's may be gone before ours is. */
+static void hold(tenon__gathered_child *child, tenon_future *f)
 {
     child->future = tenon_future_ref(f);
     child->held = tenon__future_counted(f);
@@ -44,22 +46,22 @@ static void hold(tenon__group_child *child, tenon_future *f)
 
 static void on_child(tenon_waiter *w, tenon_future *f, void *user)
 {
-    tenon__group *g = user;
-    tenon__group_child *child = TENON__OF(w, tenon__group_child, waiter);
+    tenon__gathered *g = user;
+    tenon__gathered_child *child = TENON__OF(w, tenon__gathered_child, waiter);
     if (!(f->flags & TENON__FUTURE_GONE)) {
         hold(child, f);
     }
     g->unheard--;
     g->ops->heard(g, f, (size_t)(child - g->children));
-    tenon__group_settle(g);
+    tenon__gathered_settle(g);
 }
 
 static bool fits(const tenon_reactor *r, tenon_future *const *futures,
                  size_t count)
 {
     size_t len;
-    if (__builtin_mul_overflow(count, sizeof(tenon__group_child), &len) ||
-        __builtin_add_overflow(len, sizeof(tenon__group), &len) ||
+    if (__builtin_mul_overflow(count, sizeof(tenon__gathered_child), &len) ||
+        __builtin_add_overflow(len, sizeof(tenon__gathered), &len) ||
         (count > 0 && !futures)) {
         return false;
     }
@@ -72,15 +74,15 @@ static bool fits(const tenon_reactor *r, tenon_future *const *futures,
     return true;
 }
 
-tenon_status tenon__group_new(tenon_reactor *r, tenon_future *const *futures,
-                              size_t count, const tenon__group_ops *ops,
-                              tenon__group **out)
+tenon_status tenon__gathered_new(tenon_reactor *r, tenon_future *const *futures,
+                                 size_t count, const tenon__gathered_ops *ops,
+                                 tenon__gathered **out)
 {
     tenon_status status = tenon__check(r);
     if (status < 0 || !fits(r, futures, count)) {
         return status < 0 ? status : TENON_INVALID;
     }
-    tenon__group *g = tenon__alloc(&r->allocator, block_len(count));
+    tenon__gathered *g = tenon__alloc(&r->allocator, block_len(count));
     if (!g) {
         return TENON_NO_MEMORY;
     }
@@ -91,21 +93,23 @@ tenon_status tenon__group_new(tenon_reactor *r, tenon_future *const *futures,
     g->count = count;
     g->unheard = count;
     g->winner = SIZE_MAX;
+    g->first = SIZE_MAX;
+    tenon__list_init(&g->pulls);
     g->holds_itself = true;
     tenon_future_ref(&g->future);
     for (size_t i = 0; i < count; i++) {
-        tenon__group_child *child = &g->children[i];
+        tenon__gathered_child *child = &g->children[i];
         tenon__waiter_add(&child->waiter, futures[i], on_child, g);
     }
     *out = g;
     return TENON_OK;
 }
 
-void tenon__group_detach(tenon__group *g)
+void tenon__gathered_detach(tenon__gathered *g)
 {
     (void)tenon_timer_stop(&g->timer);
     for (size_t i = 0; i < g->count; i++) {
-        tenon__group_child *child = &g->children[i];
+        tenon__gathered_child *child = &g->children[i];
         if (child->waiter.future) {
             hold(child, child->waiter.future);
             (void)tenon_waiter_remove(&child->waiter);
@@ -115,7 +119,7 @@ void tenon__group_detach(tenon__group *g)
 }
 
 /* A child's canceller, and the child's end, may come back to us. */
-void tenon__group_cancel_children(tenon__group *g, tenon_error *error)
+void tenon__gathered_cancel_children(tenon__gathered *g, tenon_error *error)
 {
     tenon_future_ref(&g->future);
     for (size_t i = 0; i < g->count; i++) {
@@ -126,10 +130,10 @@ void tenon__group_cancel_children(tenon__group *g, tenon_error *error)
     tenon_future_unref(&g->future);
 }
 
-bool tenon__group_may_cancel(tenon_future *f, bool now)
+bool tenon__gathered_may_cancel(tenon_future *f, bool now)
 {
     (void)now;
-    const tenon__group *g = tenon__group_of(f);
+    const tenon__gathered *g = tenon__gathered_of(f);
     for (size_t i = 0; i < g->count; i++) {
         const tenon_future *child = g->children[i].waiter.future;
         if (child && tenon__future_pending(child)) {
@@ -139,37 +143,49 @@ bool tenon__group_may_cancel(tenon_future *f, bool now)
     return false;
 }
 
-void tenon__group_pass_on(tenon_future *f)
+void tenon__gathered_pass_on(tenon_future *f)
 {
-    tenon__group_cancel_children(tenon__group_of(f), f->error);
+    tenon__gathered_cancel_children(tenon__gathered_of(f), f->error);
 }
 
 /* ---- public ---- */
 
-static const tenon__group *as_group(const tenon_future *f)
+static const tenon__gathered *as_gathered(const tenon_future *f)
 {
-    bool is = f && f->kind->free == tenon__group_free;
-    return is ? (const tenon__group *)(const void *)f : NULL;
+    bool is = f && f->kind->free == tenon__gathered_free;
+    return is ? (const tenon__gathered *)(const void *)f : NULL;
 }
 
 size_t tenon_gather_count(const tenon_future *f)
 {
-    const tenon__group *g = as_group(f);
+    const tenon__gathered *g = as_gathered(f);
     return g ? g->count : 0;
 }
 
 tenon_future *tenon_gather_child(const tenon_future *f, size_t index)
 {
-    const tenon__group *g = as_group(f);
+    const tenon__gathered *g = as_gathered(f);
     if (!g || index >= g->count) {
         return NULL;
     }
-    const tenon__group_child *child = &g->children[index];
+    const tenon__gathered_child *child = &g->children[index];
     return child->waiter.future ? child->waiter.future : child->future;
+}
+
+tenon_future *tenon_gather_find(const tenon_future *f, const char *name)
+{
+    const tenon__gathered *g = as_gathered(f);
+    for (size_t i = 0; g && name && i < g->count; i++) {
+        const char *its = g->children[i].name;
+        if (its && strcmp(its, name) == 0) {
+            return tenon_gather_child(f, i);
+        }
+    }
+    return NULL;
 }
 
 size_t tenon_gather_winner(const tenon_future *f)
 {
-    const tenon__group *g = as_group(f);
+    const tenon__gathered *g = as_gathered(f);
     return g ? g->winner : SIZE_MAX;
 }

@@ -1,0 +1,60 @@
+/* Copyright the Tenon authors. */
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What the cases of scopes share: children that do this or that, and running a
+ * task to its end.
+ */
+
+#ifndef TENON_CONFORMANCE_SCOPE_RIG_H
+#define TENON_CONFORMANCE_SCOPE_RIG_H
+
+#include "task_rig.h"
+
+#define LONG MS(3600000)
+
+static inline void *word(const void *text)
+{
+    union {
+        const void *read;
+        void *any;
+    } view = {.read = text};
+    return view.any;
+}
+
+/* Runs it until it has ended, and returns how. */
+static inline tenon_status run(tenon_task_fn *fn, const void *user)
+{
+    tenon_task *task = spawn(fn, word(user));
+    PUMP_UNTIL(tenon_task_is_done(task));
+    tenon_error *error = tenon_future_error(tenon_task_future(task));
+    tenon_status status = tenon_error_status(error);
+    tenon_task_unref(task);
+    rig_settle();
+    return status;
+}
+
+static inline void require_value(tenon_future *future, int64_t wanted)
+{
+    int64_t number = ~wanted;
+    REQUIRE_OK(tenon_future_int(future, &number));
+    REQUIRE_EQ(number, wanted);
+}
+
+/** Sleeps long, and notes how that ended. */
+static inline tenon_status for_ever(void *user)
+{
+    note("%s+", (const char *)user);
+    tenon_status status = tenon_sleep(LONG);
+    note("%s%s", (const char *)user, status == TENON_CANCELLED ? "c" : "?");
+    return status;
+}
+
+static inline tenon_status fails(void *user)
+{
+    (void)user;
+    TENON_TRY(tenon_yield());
+    return tenon_raise(-EIO, "as it was told");
+}
+
+#endif
