@@ -59,8 +59,8 @@ void calls_close(void)
     calls_free_waiters();
 }
 
-static const call_table *const tables[] = {&calls_loop, &calls_net,
-                                           &calls_async, &calls_scope};
+static const call_table *const tables[] = {
+    &calls_loop, &calls_net, &calls_async, &calls_scope, &calls_stream};
 
 const call_row *call_at(size_t index)
 {

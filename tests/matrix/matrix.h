@@ -52,6 +52,7 @@ enum object_class {
     REACTOR = 1 << 16,
     HOST = 1 << 17,
     TASK = 1 << 18,
+    STREAM = 1 << 19,
     ANYTHING = -1
 };
 
@@ -140,6 +141,8 @@ struct actor {
     tenon_waiter *outer_waiter;
     tenon_promise *promise;
     tenon_task *task;
+    tenon_stream *stream;
+    tenon_listener *guard; /* of what no call is made on */
     tenon_line *line;
     size_t sent;
     char name[48];
@@ -168,7 +171,8 @@ struct actor {
     X(RACER)        \
     X(WORKER)       \
     X(NAMED)        \
-    X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER)
+    X(QUESTION)     \
+    X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER) X(HANDLER)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)
