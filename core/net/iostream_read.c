@@ -23,6 +23,7 @@ void tenon__iostream_kick(tenon_stream *s)
                                   : tenon__iostream_match(s, op);
     if (op->result.status != TENON_PENDING) {
         s->op = NULL;
+        tenon__iostream_direct(s, false);
         op->done(op);
     }
 }
@@ -112,6 +113,15 @@ static tenon_status read_begun(task_read *read)
     return status;
 }
 
+/* A read was complete, and before the task ran the stream was closed, and with
+ * it all forgotten. */
+static void look_again(const tenon_stream *s, tenon__match *m)
+{
+    if (s->closed || s->failed) {
+        *m = (tenon__match){tenon__iostream_end_status(s), 0, 0};
+    }
+}
+
 static tenon_status read_by_task(task_read *read)
 {
     tenon_stream *s = read->stream;
@@ -121,6 +131,7 @@ static tenon_status read_by_task(task_read *read)
         s->busy = true;
         status = read_begun(read);
         s->busy = false;
+        look_again(s, &read->op.result);
     }
     return status;
 }

@@ -52,6 +52,8 @@ enum object_class {
     REACTOR = 1 << 16,
     HOST = 1 << 17,
     TASK = 1 << 18,
+    PLACE = 1 << 19, /* of a ticket */
+    STREAM = 1 << 20,
     ANYTHING = -1
 };
 
@@ -140,7 +142,11 @@ struct actor {
     tenon_waiter *outer_waiter;
     tenon_promise *promise;
     tenon_task *task;
+    tenon_stream *stream;
+    tenon_listener *guard; /* of what no call is made on */
     tenon_line *line;
+    tenon_event *event;
+    tenon_ticket *ticket; /* that waits for it */
     size_t sent;
     char name[48];
 };
@@ -168,7 +174,9 @@ struct actor {
     X(RACER)        \
     X(WORKER)       \
     X(NAMED)        \
-    X(QUESTION) X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER)
+    X(QUESTION)     \
+    X(PLEDGE)       \
+    X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER) X(QUEUER) X(HANDLER)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)
