@@ -21,7 +21,8 @@ typedef struct call_table {
     size_t count;
 } call_table;
 
-extern const call_table calls_loop, calls_net, calls_async, calls_scope, calls_lock;
+extern const call_table calls_loop, calls_net, calls_async, calls_scope,
+    calls_lock;
 
 /** Counts a debt, or a hope, if the call has succeeded. */
 tenon_status owed(tenon_status status);
