@@ -298,6 +298,7 @@ static bool rearm(tenon_reactor *r, tenon_watch *w, bool polling)
     if (status == -ENOMEM || status == -ENOSPC) {
         w->flags |= TENON__WATCH_DISARMED;
         if (!polling) {
+            r->poller.was_full = true; /* the kernel may know more */
             tenon__arm(r);
         }
         tenon__report_status(r, "watch", w->name, w, status);
