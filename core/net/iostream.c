@@ -355,7 +355,7 @@ tenon_status tenon_stream_close(tenon_stream *s)
 /* After a close, too. */
 tenon_status tenon_stream_abort(tenon_stream *s)
 {
-    if (s && s->closed && s->transport && check(s) == TENON_OK) {
+    if (s && s->closed && !s->lost && s->transport && check(s) == TENON_OK) {
         return tenon_transport_abort(s->transport);
     }
     return end(s, tenon_transport_abort);

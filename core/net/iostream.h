@@ -61,6 +61,7 @@ struct tenon_stream {
     bool lost;
     bool failed; /* by tenon_stream_fail */
     bool closed; /* by tenon_stream_close, or given away */
+    bool handed; /* to whoever opened it */
 };
 
 extern const tenon_protocol_ops tenon__iostream_ops;

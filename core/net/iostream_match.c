@@ -204,6 +204,9 @@ static tenon__match match_all(const tenon_stream *s, const tenon_read *what)
 
 tenon__match tenon__iostream_match(const tenon_stream *s, tenon__read_op *op)
 {
+    if (s->closed || s->failed) {
+        return ended(s);
+    }
     switch (op->what->kind) {
     case TENON_READ_SOME:
         return match_some(s, op->what);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "net/iostream.h"
+#include "net/transport.h"
 
 /* ---- connecting ---- */
 
@@ -17,6 +18,16 @@ static tenon_factory factory_of(tenon_stream *s)
     tenon_factory factory = {.build = NULL};
     factory.shared = tenon__iostream_protocol(s);
     return factory;
+}
+
+/* The connector would go on, with a stream that is no more. */
+static void give_up(tenon_stream *s, tenon_future *made)
+{
+    if (made) {
+        (void)tenon_future_cancel(made, NULL);
+    }
+    (void)tenon_stream_abort(s);
+    tenon_stream_unref(s);
 }
 
 tenon_status tenon_stream_connect(tenon_reactor *r, const char *address,
@@ -32,14 +43,14 @@ tenon_status tenon_stream_connect(tenon_reactor *r, const char *address,
         return TENON_NO_MEMORY;
     }
     tenon_future *made = tenon_connect(r, address, factory_of(s), options);
-    status = made ? tenon_await_take(made, NULL, NULL) : TENON_NO_MEMORY;
+    status = made ? tenon_await(made) : TENON_NO_MEMORY;
     if (status < 0) {
-        (void)tenon_stream_abort(s);
-        tenon_stream_unref(s);
-        return status;
+        give_up(s, made);
+    } else {
+        *out = s;
     }
-    *out = s;
-    return TENON_OK;
+    tenon_future_unref(made);
+    return status;
 }
 
 static void unref_stream(void *user)
@@ -47,11 +58,22 @@ static void unref_stream(void *user)
     tenon_stream_unref(user);
 }
 
+/* Nobody will have a stream that was not handed on. */
+static void free_opening(void *user)
+{
+    tenon_stream *s = user;
+    if (!s->handed) {
+        (void)tenon_stream_abort(s);
+    }
+    tenon_stream_unref(s);
+}
+
 static tenon_status on_made(tenon_future *made, tenon_future *result,
                             void *user)
 {
     (void)made;
     tenon_stream *s = tenon_stream_ref(user);
+    s->handed = true;
     return tenon_future_try_resolve(result, s, unref_stream);
 }
 
@@ -65,11 +87,11 @@ tenon_future *tenon_stream_open(tenon_reactor *r, const char *address,
     const tenon_then_options then = {.size = sizeof then,
                                      .on_value = on_made,
                                      .user = s,
-                                     .free_user = unref_stream};
+                                     .free_user = free_opening};
     tenon_future *result = NULL;
     tenon_future *made = tenon_connect(r, address, factory_of(s), options);
     if (!made || tenon_future_then(made, &then, &result) < 0) {
-        tenon_stream_unref(s);
+        give_up(s, made);
     }
     tenon_future_unref(made);
     return result;
@@ -94,10 +116,14 @@ static void server_unref(tenon__server *server)
 }
 
 /* What the handler leaves behind is the connection's own failure if that has
- * ended with it, and nobody else's business. */
+ * ended with it, and nobody else's business. That the peer had no more to say
+ * is no failure at all. */
 static tenon_status conclude(tenon_stream *s, tenon_status status)
 {
     bool own = status < 0 && status == s->status;
+    if (status == TENON_ENDED && s->eof) {
+        status = TENON_OK;
+    }
     if (status < 0) {
         (void)tenon_stream_abort(s);
     } else {
@@ -222,6 +248,7 @@ tenon_status tenon_stream_attach(tenon_transport *t, tenon_stream **out)
         tenon_stream_unref(s);
         return status;
     }
+    s->eof = t->eof_seen; /* told to the one before */
     tenon__iostream_join(s, t);
     *out = s;
     return TENON_OK;
@@ -243,18 +270,30 @@ static tenon_status check_detach(const tenon_stream *s,
     return !s->transport || s->lost || s->closed ? TENON_CLOSED : TENON_OK;
 }
 
+/* An end of file is told to the one that comes after, too, behind the rest. */
 static tenon_status give_back(tenon_stream *s)
 {
+    tenon_transport *t = s->transport;
     size_t len = tenon__iostream_unread(s);
-    return len ? tenon_transport_unread(s->transport, tenon__iostream_data(s),
-                                        len)
-               : TENON_OK;
+    bool eof = t->eof_seen;
+    t->eof_seen = false;
+    tenon_status status =
+        len ? tenon_transport_unread(t, tenon__iostream_data(s), len)
+            : TENON_OK;
+    if (status < 0) {
+        t->eof_seen = eof;
+    } else if (eof) {
+        tenon__transport_update(t);
+        tenon__transport_post(t, TENON_READ);
+    }
+    return status;
 }
 
 static void let_go(tenon_stream *s)
 {
     tenon_transport *t = s->transport;
     s->closed = true;
+    s->lost = true; /* to us */
     s->status = TENON_CLOSED;
     tenon__iostream_discard(s);
     tenon__iostream_wake(s);
@@ -264,8 +303,6 @@ static void let_go(tenon_stream *s)
     tenon_stream_unref(s); /* the transport's */
 }
 
-/* The end of file is not told again: a protocol that comes after it learns of
- * it by tenon_stream_at_end. */
 tenon_status tenon_stream_detach(tenon_stream *s, tenon_protocol protocol)
 {
     tenon_status status = check_detach(s, &protocol);

@@ -132,6 +132,7 @@ static void enter_protocol(tenon_transport *t, tenon__frame *frame,
     tenon_transport_ref(t);
     tenon__frame_enter(t->reactor, frame, t, "transport",
                        t->protocol.ops->name);
+    frame->carries = true;
 }
 
 TENON__INLINE tenon_status tell(tenon_transport *t, tenon__notice *n)

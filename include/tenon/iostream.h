@@ -37,7 +37,8 @@ typedef struct tenon_bytes {
 
 /** Looks for the end of what is wanted in all that has come. Returns the
  *  length of it, 0 for "not yet", or a negative status, which the read then
- *  fails with. `ended`: nothing more will come. */
+ *  fails with. `ended`: nothing more will come. It looks at what it is given,
+ *  and calls nothing of Tenon's. */
 typedef ssize_t tenon_match_fn(const void *data, size_t len, bool ended,
                                void *user);
 
@@ -66,7 +67,8 @@ typedef struct tenon_read {
 } tenon_read;
 
 /** Handles a connection, in a task of its own. When it returns the stream is
- *  closed, what was written is sent; after a failure it is aborted. */
+ *  closed, what was written is sent; after a failure it is aborted. That the
+ *  peer writes no more, TENON_ENDED, is no failure. */
 typedef tenon_status tenon_serve_fn(tenon_stream *stream, void *user);
 
 /** For tenon_serve. A field that is 0 or NULL has its default. */
@@ -110,7 +112,8 @@ tenon_serve(tenon_reactor *reactor, tenon_listener **out, const char *address,
 TENON_CHECKED TENON_API tenon_status
 tenon_stream_attach(tenon_transport *transport, tenon_stream **out);
 /** The other way: gives the connection to a protocol, together with all that
- *  has come and was not read. The stream is closed, the connection is not.
+ *  has come and was not read, an end of file included. The stream is closed,
+ *  the connection is not.
  *  Errors: TENON_BUSY while a read waits; those of set_protocol and unread;
  *  the stream is then as it was. */
 TENON_CHECKED TENON_API tenon_status

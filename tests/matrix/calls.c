@@ -60,8 +60,9 @@ void calls_close(void)
     calls_free_tickets();
 }
 
-static const call_table *const tables[] = {
-    &calls_loop, &calls_net, &calls_async, &calls_scope, &calls_lock};
+static const call_table *const tables[] = {&calls_loop,  &calls_net,
+                                           &calls_async, &calls_scope,
+                                           &calls_lock,  &calls_stream};
 
 const call_row *call_at(size_t index)
 {

@@ -22,7 +22,7 @@ typedef struct call_table {
 } call_table;
 
 extern const call_table calls_loop, calls_net, calls_async, calls_scope,
-    calls_lock;
+    calls_lock, calls_stream;
 
 /** Counts a debt, or a hope, if the call has succeeded. */
 tenon_status owed(tenon_status status);

@@ -90,6 +90,7 @@ static const struct {
     {WAITER, offsetof(actor, waiter)},
     {PROMISE, offsetof(actor, promise)},
     {TASK, offsetof(actor, task)},
+    {STREAM, offsetof(actor, stream)},
     {LINE, offsetof(actor, line)},
     {PLACE, offsetof(actor, ticket)},
 };
@@ -293,6 +294,7 @@ static const part *kind_of_class(uint32_t on)
         {FUTURE, &kind_PLEDGE},      {WAITER, &kind_PLEDGE},
         {PROMISE, &kind_WORD},       {LINE, &kind_LINES},
         {TASK, &kind_RUNNER},        {PLACE, &kind_QUEUER},
+        {STREAM, &kind_HANDLER},
     };
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
         if (usual[i].on == on) {
