@@ -96,7 +96,7 @@ tenon_add_sweep(sites 240
   --reach "${sweep}/exceptions.txt" --table "${out}/table.txt")
 tenon_add_sweep(kept 240 --host native --kept "${sweep}/kept.txt")
 tenon_add_sweep(branches 240 --host native --kept "${sweep}/branches.txt")
-tenon_add_sweep(storm 240 --host native --only S --storm 100 --sample 25)
+tenon_add_sweep(storm 240 --host native --only Y --storm 100 --sample 25)
 foreach(name IN LISTS fixtures)
   set(calls 60)
   if(name STREQUAL "native")

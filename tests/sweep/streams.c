@@ -147,15 +147,15 @@ static void s08_no_file_is_left(void)
 }
 
 static const rig_case cases[] = {
-    {"S01", "a stream over TCP is whole", s01_tcp, 0},
-    {"S02", "a stream over a UNIX socket is whole", s02_unix, 0},
-    {"S03", "a stream in memory is whole", s03_memory, 0},
-    {"S04", "a stream to a name is whole", s04_by_name, NEED_TIME},
-    {"S05", "a stream through a pipe is whole", s05_through_a_pipe, 0},
-    {"S06", "a stream with files is whole", s06_files, 0},
-    {"S07", "a stream with files that are read is whole", s07_files_in_memory,
+    {"Y01", "a stream over TCP is whole", s01_tcp, 0},
+    {"Y02", "a stream over a UNIX socket is whole", s02_unix, 0},
+    {"Y03", "a stream in memory is whole", s03_memory, 0},
+    {"Y04", "a stream to a name is whole", s04_by_name, NEED_TIME},
+    {"Y05", "a stream through a pipe is whole", s05_through_a_pipe, 0},
+    {"Y06", "a stream with files is whole", s06_files, 0},
+    {"Y07", "a stream with files that are read is whole", s07_files_in_memory,
      0},
-    {"S08", "a listener that fails leaves no socket file", s08_no_file_is_left,
+    {"Y08", "a listener that fails leaves no socket file", s08_no_file_is_left,
      0},
 };
 
