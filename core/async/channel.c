@@ -180,6 +180,9 @@ static void send_waiting(tenon_channel *end)
 {
     tenon_waitq *q = &end->queue.queue;
     tenon_ticket *t;
+    if (atomic_load(&peer_of(end)->closed)) {
+        (void)tenon__waitq_fail_all(q, TENON_CLOSED);
+    }
     while ((t = tenon__waitq_first(q)) != NULL && send_one(end, t->item)) {
         tenon__ticket_grant(t);
     }
@@ -187,14 +190,11 @@ static void send_waiting(tenon_channel *end)
 
 static void pump_sender(tenon_channel *end)
 {
-    tenon_waitq *q = &end->queue.queue;
+    const tenon_waitq *q = &end->queue.queue;
     send_waiting(end);
     if (q->count > 0) {
         atomic_store(&end->wanting, 1);
         send_waiting(end);
-    }
-    if (atomic_load(&peer_of(end)->closed)) {
-        (void)tenon__waitq_fail_all(q, TENON_CLOSED);
     }
 }
 

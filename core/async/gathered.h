@@ -27,7 +27,7 @@ typedef struct tenon__gathered_child {
  * itself; the latter may be NULL. */
 typedef struct tenon__gathered_ops {
     tenon__future_kind kind; /* first */
-    void (*heard)(tenon__gathered *whole, tenon_future *child, size_t index);
+    void (*heard)(tenon__gathered *gathered, tenon_future *child, size_t index);
 } tenon__gathered_ops;
 
 struct tenon__gathered {
@@ -58,11 +58,11 @@ static inline tenon__gathered *tenon__gathered_of(tenon_future *future)
     return (tenon__gathered *)(void *)future;
 }
 /** Waits for no child any more. */
-void tenon__gathered_detach(tenon__gathered *whole);
+void tenon__gathered_detach(tenon__gathered *gathered);
 /** Lets go of itself once done and all was heard. */
-void tenon__gathered_settle(tenon__gathered *whole);
+void tenon__gathered_settle(tenon__gathered *gathered);
 /** Cancels every child that is not done. */
-void tenon__gathered_cancel_children(tenon__gathered *whole,
+void tenon__gathered_cancel_children(tenon__gathered *gathered,
                                      tenon_error *error);
 
 /** Slots of kinds. */

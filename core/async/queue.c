@@ -45,7 +45,7 @@ static void hand(tenon_queue *q, tenon_ticket *getter, tenon__item slot)
     tenon__ticket_grant(getter);
 }
 
-static tenon__item accept(tenon_queue *q, void *item)
+static tenon__item admit(tenon_queue *q, void *item)
 {
     q->unfinished++;
     return (tenon__item){item, ++q->sequence};
@@ -65,9 +65,9 @@ static tenon_status put(tenon_queue *q, void *item)
         return status;
     }
     if (getter) {
-        hand(q, getter, accept(q, item));
+        hand(q, getter, admit(q, item));
     } else {
-        tenon__items_add(q, accept(q, item));
+        tenon__items_add(q, admit(q, item));
     }
     return TENON_OK;
 }
@@ -78,7 +78,7 @@ static void let_in(tenon_queue *q)
     tenon_ticket *putter;
     while (q->count < q->capacity && q->count + q->handed < q->room &&
            (putter = first_of(q, TENON__GIVES)) != NULL) {
-        tenon__items_add(q, accept(q, putter->item));
+        tenon__items_add(q, admit(q, putter->item));
         tenon__ticket_grant(putter);
     }
 }
@@ -96,7 +96,7 @@ static tenon_status get(tenon_queue *q, tenon_ticket *t)
     }
     q->handed += t->later;
     if (putter) {
-        slot = accept(q, putter->item);
+        slot = admit(q, putter->item);
         tenon__ticket_grant(putter);
     } else {
         slot = tenon__items_take(q);

@@ -277,7 +277,10 @@ static void go_on(retry *y)
     if (!tenon__future_pending(&y->future)) {
         return;
     }
+    tenon__frame frame;
+    tenon__frame_enter(y->future.reactor, &frame, y, "retry", NULL);
     tenon_error *final = decide(&y->policy, &pause_ns);
+    tenon__frame_leave(y->future.reactor, &frame);
     if (!tenon__future_pending(&y->future)) {
         tenon_error_unref(final); /* `again` has cancelled it */
     } else if (tenon_error_status(final) == TENON_CANCELLED) {

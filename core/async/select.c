@@ -63,12 +63,12 @@ static tenon_waitq *queue_of(const tenon_case *c)
     return NULL;
 }
 
-static bool gives(const tenon_case *c)
+static bool gives_item(const tenon_case *c)
 {
     return c->op == TENON_CASE_PUT || c->op == TENON_CASE_SEND;
 }
 
-static bool gets(const tenon_case *c)
+static bool takes_item(const tenon_case *c)
 {
     return c->op == TENON_CASE_GET || c->op == TENON_CASE_RECEIVE;
 }
@@ -84,8 +84,8 @@ static tenon_status prepare(tenon_case *c, tenon_task *task)
     if (!q || q->reactor != task->future.reactor) {
         return TENON_INVALID;
     }
-    c->ticket = tenon__ticket(gives(c) ? TENON__GIVES : TENON__TAKES,
-                              gives(c) ? c->item : NULL);
+    c->ticket = tenon__ticket(gives_item(c) ? TENON__GIVES : TENON__TAKES,
+                              gives_item(c) ? c->item : NULL);
     c->ticket.task = task;
     return TENON_OK;
 }
@@ -218,7 +218,7 @@ tenon_status tenon_select_at(tenon_case *cases, size_t count, uint32_t flags,
         return status;
     }
     tenon_case *c = case_of(sw.choice.chosen);
-    if (gets(c) && c->status == TENON_OK) {
+    if (takes_item(c) && c->status == TENON_OK) {
         c->item = c->ticket.item;
     }
     if (chosen) {

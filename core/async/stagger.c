@@ -128,29 +128,35 @@ static void on_self(tenon_waiter *w, tenon_future *f, void *user)
     settle(s);
 }
 
+static tenon_error *merge(const stagger *s, tenon_error **all)
+{
+    size_t count = s->options.count;
+    for (size_t i = 0; i < count; i++) {
+        all[i] = s->attempts[i].error;
+    }
+    const tenon_error_options options = {
+        .size = sizeof options,
+        .status = tenon_error_status(all[count - 1]),
+        .system_code = tenon_error_system_code(all[count - 1]),
+        .message = "no attempt has succeeded",
+        .allocator = &s->future.reactor->allocator,
+        .children = all,
+        .child_count = count,
+    };
+    return tenon_error_new(&options);
+}
+
 static void fail_all(stagger *s)
 {
     tenon_reactor *r = s->future.reactor;
-    size_t count = s->options.count;
-    tenon_error **all =
-        tenon__alloc(&r->allocator, count * sizeof(tenon_error *));
-    for (size_t i = 0; all && i < count; i++) {
-        all[i] = s->attempts[i].error;
+    size_t len = s->options.count * sizeof(tenon_error *);
+    tenon_error **all = tenon__alloc(&r->allocator, len);
+    if (!all) {
+        tenon__future_fail_status(&s->future, TENON_NO_MEMORY, NULL, NULL);
+        return;
     }
-    const tenon_error *last = s->attempts[count - 1].error;
-    const tenon_error_options options = {
-        .size = sizeof options,
-        .status = tenon_error_status(last),
-        .system_code = tenon_error_system_code(last),
-        .message = "no attempt has succeeded",
-        .allocator = &r->allocator,
-        .children = all,
-        .child_count = all ? count : 0,
-    };
-    tenon__future_set_error(&s->future, tenon_error_new(&options));
-    if (all) {
-        tenon__free(&r->allocator, all, count * sizeof(tenon_error *));
-    }
+    tenon__future_set_error(&s->future, merge(s, all));
+    tenon__free(&r->allocator, all, len);
 }
 
 /* An attempt has failed: the next one's time has come. */

@@ -243,7 +243,7 @@ tenon_status tenon__await_check(tenon_task *task, const tenon_future *future);
 /** How the future, which is done, went; it is seen. */
 tenon_status tenon__await_look(tenon_task *task, tenon_future *future);
 /** Begins a wait that cancelling passes on to the future, and links it. */
-tenon_status tenon__await_begin(tenon__future_wait *wait, tenon_future *future,
+tenon_status tenon__await_begin(tenon__future_wait *fw, tenon_future *future,
                                 const char *site);
 
 /** The task whose future this wait is for, while that is pending; or NULL. */

@@ -67,7 +67,7 @@ static size_t children_of(const tenon_error_options *options)
 static void take_children(tenon_error *error,
                           const tenon_error_options *options)
 {
-    for (size_t i = 0; i < error->child_count; i++) {
+    for (size_t i = 0; options->children && i < error->child_count; i++) {
         error->children[i] = tenon_error_ref(options->children[i]);
     }
     if (!error->cause && error->child_count > 0) {

@@ -8,7 +8,6 @@
  * them in the stream.
  */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "net/iostream.h"
@@ -245,32 +244,45 @@ static tenon_status forget_read(tenon_future *f, void *user)
     return TENON_OK;
 }
 
-/* A copy in one block of malloc's, to be freed by free(). */
-static tenon_bytes *copy_of(const tenon_stream *s, size_t len)
+/* A copy, which may outlive the reactor, so it knows whose memory it is. */
+typedef struct chunk {
+    tenon_bytes bytes; /* first: it is the value */
+    tenon_allocator allocator;
+    size_t len;
+} chunk;
+
+static void free_chunk(void *value)
 {
-    tenon_bytes *bytes = malloc(sizeof *bytes + len);
-    if (bytes) {
-        bytes->data = bytes + 1;
-        bytes->len = len;
+    chunk *c = value;
+    tenon_allocator allocator = c->allocator;
+    tenon__free(&allocator, c, c->len);
+}
+
+static chunk *copy_of(const tenon_stream *s, size_t len)
+{
+    const tenon_allocator *allocator = &s->reactor->allocator;
+    chunk *c = tenon__alloc(allocator, sizeof *c + len);
+    if (c) {
+        *c = (chunk){{c + 1, len}, *allocator, sizeof *c + len};
         if (len > 0) {
-            memcpy(bytes + 1, tenon__iostream_data(s), len);
+            memcpy(c + 1, tenon__iostream_data(s), len);
         }
     }
-    return bytes;
+    return c;
 }
 
 static void resolve(future_read *read)
 {
     tenon_stream *s = read->stream;
     const tenon__match *m = &read->op.result;
-    tenon_bytes *bytes = copy_of(s, m->len);
-    if (!bytes) {
+    chunk *copy = copy_of(s, m->len);
+    if (!copy) {
         tenon__future_fail_status(&read->future, TENON_NO_MEMORY, NULL, NULL);
         return;
     }
     s->start += m->len + m->skip;
     tenon__iostream_take(s);
-    tenon__future_set(&read->future, bytes, free);
+    tenon__future_set(&read->future, copy, free_chunk);
 }
 
 static void complete_future(tenon__read_op *op)

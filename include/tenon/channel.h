@@ -68,8 +68,8 @@ tenon_channel_send_at(tenon_channel *sender, void *item, const char *site);
 #define tenon_channel_receive(receiver, out) \
     tenon_channel_receive_at((receiver), (out), TENON_SITE)
 /** The same; see tenon_await_at. */
-TENON_CHECKED TENON_API tenon_status tenon_channel_receive_at(
-    tenon_channel *receiver, void **out, const char *site);
+TENON_CHECKED TENON_API tenon_status
+tenon_channel_receive_at(tenon_channel *receiver, void **out, const char *site);
 /** The same without waiting; in callbacks, too.
  *  Errors: TENON_BUSY if there is no room. */
 TENON_CHECKED TENON_API tenon_status

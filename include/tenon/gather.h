@@ -28,8 +28,8 @@ enum tenon_gather_flag {
 
 /** A future with a name, for tenon_gather_named. */
 typedef struct tenon_named_future {
-    const char *name; /**< kept by reference */
-    tenon_future *future;
+    const char *name;     /**< kept by reference */
+    tenon_future *future; /**< borrowed */
 } tenon_named_future;
 
 /** When tenon_wait is done. */

@@ -136,13 +136,12 @@ TENON_CHECKED TENON_API tenon_status tenon_queue_try_get(tenon_queue *queue,
                                                          void **out);
 /** Puts by a ticket; see tenon_waitq_request. The item is the queue's when
  *  `fn` is called with TENON_OK. */
-TENON_CHECKED TENON_API tenon_status tenon_queue_request_put(
-    tenon_queue *queue, void *item, tenon_ticket *ticket, tenon_ticket_fn *fn,
-    void *user);
-/** Gets by a ticket: `fn` has the item from tenon_ticket_item. */
 TENON_CHECKED TENON_API tenon_status
-tenon_queue_request_get(tenon_queue *queue, tenon_ticket *ticket,
+tenon_queue_request_put(tenon_queue *queue, void *item, tenon_ticket *ticket,
                         tenon_ticket_fn *fn, void *user);
+/** Gets by a ticket: `fn` has the item from tenon_ticket_item. */
+TENON_CHECKED TENON_API tenon_status tenon_queue_request_get(
+    tenon_queue *queue, tenon_ticket *ticket, tenon_ticket_fn *fn, void *user);
 
 /** Says that an item that was got has been dealt with.
  *  Errors: TENON_INVALID if there is none. */
@@ -154,9 +153,8 @@ TENON_API tenon_status tenon_queue_task_done(tenon_queue *queue);
 TENON_CHECKED TENON_API tenon_status tenon_queue_join_at(tenon_queue *queue,
                                                          const char *site);
 /** The same by a ticket; see tenon_waitq_request. */
-TENON_CHECKED TENON_API tenon_status
-tenon_queue_request_join(tenon_queue *queue, tenon_ticket *ticket,
-                         tenon_ticket_fn *fn, void *user);
+TENON_CHECKED TENON_API tenon_status tenon_queue_request_join(
+    tenon_queue *queue, tenon_ticket *ticket, tenon_ticket_fn *fn, void *user);
 
 /** Ends the puts, also those that wait: TENON_CLOSED. What is in the queue can
  *  still be got, then gets fail, too; `immediate`: it is freed here, and
@@ -182,9 +180,11 @@ TENON_API size_t tenon_queue_unfinished(const tenon_queue *queue);
 #define tenon_select(cases, count, flags, chosen) \
     tenon_select_at((cases), (count), (flags), (chosen), TENON_SITE)
 /** The same; see tenon_await_at. */
-TENON_CHECKED TENON_API tenon_status
-tenon_select_at(tenon_case *cases, size_t count, uint32_t flags, size_t *chosen,
-                const char *site);
+TENON_CHECKED TENON_API tenon_status tenon_select_at(tenon_case *cases,
+                                                     size_t count,
+                                                     uint32_t flags,
+                                                     size_t *chosen,
+                                                     const char *site);
 
 TENON_END
 

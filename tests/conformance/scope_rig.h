@@ -22,16 +22,31 @@ static inline void *word(const void *text)
     return view.any;
 }
 
-/* Runs it until it has ended, and returns how. */
-static inline tenon_status run(tenon_task_fn *fn, const void *user)
+/** Runs it until it has ended in this way. */
+static inline void require_run(tenon_task_fn *fn, const void *user,
+                               tenon_status wanted)
 {
-    tenon_task *task = spawn(fn, word(user));
-    PUMP_UNTIL(tenon_task_is_done(task));
-    tenon_error *error = tenon_future_error(tenon_task_future(task));
-    tenon_status status = tenon_error_status(error);
-    tenon_task_unref(task);
+    require_end(spawn(fn, word(user)), wanted);
     rig_settle();
-    return status;
+}
+
+static inline tenon_status does_nothing(void *user)
+{
+    (void)user;
+    return TENON_OK;
+}
+
+/** The first task: what a sweep makes of its stack is told here. */
+static inline void warm_up(void)
+{
+    require_run(does_nothing, NULL, TENON_OK);
+}
+
+/** In a sweep: whether it is done, and came to nothing because of the sweep. */
+static inline bool lost(tenon_future *future)
+{
+    return tenon_future_is_done(future) &&
+           harness_told(tenon_future_error(future));
 }
 
 static inline void require_value(tenon_future *future, int64_t wanted)

@@ -72,11 +72,11 @@ static const object *now; /* what is being tried */
 static char way[256];     /* the steps so far */
 
 /* Check writes to a pipe for each of its asserts, and there are millions. */
-#define MUST(condition)                                              \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            ck_abort_msg("%s: %s: %s", now->name, way, #condition);  \
-        }                                                            \
+#define MUST(condition)                                             \
+    do {                                                            \
+        if (!(condition)) {                                         \
+            ck_abort_msg("%s: %s: %s", now->name, way, #condition); \
+        }                                                           \
     } while (0)
 #define SAME(left, right) MUST((left) == (right))
 

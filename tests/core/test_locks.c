@@ -396,8 +396,9 @@ START_TEST(an_unbounded_one_grows_or_says_no)
     }
     ck_assert_str_eq(notes, "cdefg");
     harness_heap_fail(&guard.heap, 1, 1);
-    ck_assert_int_eq(tenon_queue_init(&(tenon_queue){.head = 0}, reactor, 8, NULL),
-                     TENON_NO_MEMORY);
+    ck_assert_int_eq(
+        tenon_queue_init(&(tenon_queue){.head = 0}, reactor, 8, NULL),
+        TENON_NO_MEMORY);
     tenon_queue_fini(&queue);
 }
 END_TEST

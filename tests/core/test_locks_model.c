@@ -79,7 +79,7 @@ static void lock_check(const model *m)
         bool mine = m->state[i] == WOKEN || m->state[i] == HOLDING ||
                     m->state[i] == RELEASING;
         MUST(!cast[i].task ||
-                  mine == (tenon_lock_owner(&lock) == cast[i].task));
+             mine == (tenon_lock_owner(&lock) == cast[i].task));
     }
 }
 
@@ -150,7 +150,8 @@ static tenon_semaphore semaphore;
 
 static void semaphore_init(void)
 {
-    SAME(tenon_semaphore_init(&semaphore, reactor, 2, 2, "semaphore"), TENON_OK);
+    SAME(tenon_semaphore_init(&semaphore, reactor, 2, 2, "semaphore"),
+         TENON_OK);
 }
 
 static void semaphore_fini(void)
@@ -172,8 +173,7 @@ static void semaphore_release(int actor)
 
 static void semaphore_check(const model *m)
 {
-    SAME((int)tenon_semaphore_value(&semaphore),
-                     2 - holders(m, false));
+    SAME((int)tenon_semaphore_value(&semaphore), 2 - holders(m, false));
     SAME(tenon_waitq_count(&semaphore.queue), m->waiting_count);
 }
 
@@ -217,8 +217,8 @@ static tenon_status rwlock_acquire(int actor)
 static void rwlock_release(int actor)
 {
     SAME(writes(actor) ? tenon_rwlock_release_write(&rwlock)
-                                   : tenon_rwlock_release_read(&rwlock),
-                     TENON_OK);
+                       : tenon_rwlock_release_read(&rwlock),
+         TENON_OK);
 }
 
 static bool rwlock_fits(const model *m, int actor)
@@ -288,9 +288,8 @@ static tenon_status event_acquire(int actor)
 static void event_poke(int which)
 {
     bool was = tenon_event_is_set(&event);
-    SAME(which ? tenon_event_clear(&event)
-                           : tenon_event_set(&event),
-                     was ? TENON_EXISTED : TENON_OK);
+    SAME(which ? tenon_event_clear(&event) : tenon_event_set(&event),
+         was ? TENON_EXISTED : TENON_OK);
 }
 
 static int event_enter(model *m, int actor)
@@ -405,8 +404,7 @@ static size_t parties;
 
 static void barrier_init(void)
 {
-    SAME(tenon_barrier_init(&barrier, reactor, parties, "barrier"),
-                     TENON_OK);
+    SAME(tenon_barrier_init(&barrier, reactor, parties, "barrier"), TENON_OK);
 }
 
 static void barrier_fini(void)
@@ -422,9 +420,8 @@ static tenon_status barrier_acquire(int actor)
 
 static void barrier_poke(int which)
 {
-    SAME(which ? tenon_barrier_abort(&barrier)
-                           : tenon_barrier_reset(&barrier),
-                     TENON_OK);
+    SAME(which ? tenon_barrier_abort(&barrier) : tenon_barrier_reset(&barrier),
+         TENON_OK);
 }
 
 static void barrier_open(model *m, int count)
@@ -487,7 +484,7 @@ static void barrier_check(const model *m)
     SAME(tenon_barrier_is_broken(&barrier), m->mode == BROKEN);
     SAME(tenon_waitq_count(&barrier.queue), m->waiting_count);
     SAME(tenon_barrier_waiting(&barrier),
-                      m->mode == FILLS ? m->waiting_count : 0);
+         m->mode == FILLS ? m->waiting_count : 0);
 }
 
 static const object barrier_object = {
@@ -559,9 +556,9 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        a_lock_in_every_order,           a_reentrant_lock_in_every_order,
-        a_semaphore_in_every_order,      a_read_write_lock_in_every_order,
-        an_event_in_every_order,         a_wait_queue_in_every_order,
+        a_lock_in_every_order,      a_reentrant_lock_in_every_order,
+        a_semaphore_in_every_order, a_read_write_lock_in_every_order,
+        an_event_in_every_order,    a_wait_queue_in_every_order,
         a_barrier_in_every_order,
     };
     return RUN_TESTS("locks_model", tests);

@@ -233,6 +233,33 @@ START_TEST(retry_as_a_future_that_hangs)
 }
 END_TEST
 
+static tenon_future *asked;
+
+static bool cancels_it(const tenon_error *error, void *user)
+{
+    (void)error;
+    (void)user;
+    ck_assert_ptr_null(asked ? tenon_task_current() : NULL);
+    (void)(asked ? tenon_future_cancel(asked, "no more")
+                 : tenon_task_cancel(tenon_task_current(), "no more"));
+    return true;
+}
+
+START_TEST(retry_is_cancelled_by_who_is_asked)
+{
+    policy = (tenon_retry_options){.again = cancels_it};
+    asked = retry_future(9);
+    advance(MS(1000));
+    ck_assert_int_eq(tries, 1);
+    ck_assert_int_eq(tenon_future_state(asked), TENON_FUTURE_CANCELLED);
+    ck_assert_str_eq(notes, "f");
+    tenon_future_unref(asked);
+    asked = NULL;
+    require_end(retry(9, -EIO), TENON_CANCELLED);
+    ck_assert_int_eq(tries, 1);
+}
+END_TEST
+
 /* ---- killing ---- */
 
 static tenon_status refuses(void *user)
@@ -381,6 +408,7 @@ int main(void)
         retry_jitter_stays_within,
         retry_as_a_future,
         retry_as_a_future_that_hangs,
+        retry_is_cancelled_by_who_is_asked,
         kill_says_who_refused,
         slices_take_turns,
         slices_have_a_length,

@@ -334,6 +334,37 @@ START_TEST(a_mask_keeps_it_off)
 }
 END_TEST
 
+static tenon_status told_once(void *future)
+{
+    tenon_status status = future ? tenon_await(future) : tenon_yield();
+    put(status == TENON_CANCELLED ? 'C' : '?');
+    put(tenon_yield() == TENON_OK ? 'y' : 'n');
+    return status;
+}
+
+static void cancel_it(void *task)
+{
+    ck_assert_int_eq(tenon_task_cancel(task, "x"), TENON_PENDING);
+}
+
+/* Woken already, by its turn or by a result, it has not gone on yet. */
+START_TEST(a_ready_one_is_told_once)
+{
+    tenon_future *f = pending();
+    tenon_task *task = spawn(told_once, NULL, TENON_TASK_EAGER);
+    cancel_it(task);
+    settle();
+    require_end(task, TENON_CANCELLED);
+    task = spawn(told_once, f, TENON_TASK_EAGER);
+    resolve(f, 1);
+    cancel_it(task);
+    settle();
+    require_end(task, TENON_CANCELLED);
+    ck_assert_str_eq(notes, "CyCy");
+    tenon_future_unref(f);
+}
+END_TEST
+
 static tenon_task *ring[3];
 
 static tenon_status join_next(void *user)
@@ -604,6 +635,7 @@ int main(void)
         cancelled_before_it_is_started,
         the_future_of_a_task_cancels_it,
         a_mask_keeps_it_off,
+        a_ready_one_is_told_once,
         a_ring_is_broken,
         so_is_one_with_groups_in_it,
         a_hook_names_and_cancels,

@@ -57,10 +57,12 @@ void calls_close(void)
     WANT(hopes == 0 || st.upset || st.closing);
     hopes = 0;
     calls_free_waiters();
+    calls_free_tickets();
 }
 
-static const call_table *const tables[] = {
-    &calls_loop, &calls_net, &calls_async, &calls_scope, &calls_stream};
+static const call_table *const tables[] = {&calls_loop,  &calls_net,
+                                           &calls_async, &calls_scope,
+                                           &calls_lock,  &calls_stream};
 
 const call_row *call_at(size_t index)
 {

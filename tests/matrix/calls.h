@@ -22,7 +22,7 @@ typedef struct call_table {
 } call_table;
 
 extern const call_table calls_loop, calls_net, calls_async, calls_scope,
-    calls_stream;
+    calls_lock, calls_stream;
 
 /** Counts a debt, or a hope, if the call has succeeded. */
 tenon_status owed(tenon_status status);
@@ -35,5 +35,6 @@ void on_paid_user(void *user);
 void on_guest(void *user);
 void nothing(void *user);
 void calls_free_waiters(void);
+void calls_free_tickets(void);
 
 #endif

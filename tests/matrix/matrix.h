@@ -52,7 +52,8 @@ enum object_class {
     REACTOR = 1 << 16,
     HOST = 1 << 17,
     TASK = 1 << 18,
-    STREAM = 1 << 19,
+    PLACE = 1 << 19, /* of a ticket */
+    STREAM = 1 << 20,
     ANYTHING = -1
 };
 
@@ -144,6 +145,8 @@ struct actor {
     tenon_stream *stream;
     tenon_listener *guard; /* of what no call is made on */
     tenon_line *line;
+    tenon_event *event;
+    tenon_ticket *ticket; /* that waits for it */
     size_t sent;
     char name[48];
 };
@@ -172,7 +175,8 @@ struct actor {
     X(WORKER)       \
     X(NAMED)        \
     X(QUESTION)     \
-    X(PLEDGE) X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER) X(HANDLER)
+    X(PLEDGE)       \
+    X(FAILURE) X(RETREAT) X(FAMILY) X(WORD) X(RUNNER) X(QUEUER) X(HANDLER)
 
 #define KIND_DECLARE(id) extern const part kind_##id;
 KINDS_OF(KIND_DECLARE)

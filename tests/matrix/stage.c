@@ -92,6 +92,7 @@ static const struct {
     {TASK, offsetof(actor, task)},
     {STREAM, offsetof(actor, stream)},
     {LINE, offsetof(actor, line)},
+    {PLACE, offsetof(actor, ticket)},
 };
 
 static bool available(const actor *a, uint32_t on)
@@ -292,7 +293,8 @@ static const part *kind_of_class(uint32_t on)
         {CONNECTOR, &kind_NAMED},    {LOOKUP, &kind_QUESTION},
         {FUTURE, &kind_PLEDGE},      {WAITER, &kind_PLEDGE},
         {PROMISE, &kind_WORD},       {LINE, &kind_LINES},
-        {TASK, &kind_RUNNER},        {STREAM, &kind_HANDLER},
+        {TASK, &kind_RUNNER},        {PLACE, &kind_QUEUER},
+        {STREAM, &kind_HANDLER},
     };
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
         if (usual[i].on == on) {

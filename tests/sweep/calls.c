@@ -105,6 +105,11 @@ MOVE(pread, moves + 2, (int fd, void *to, size_t len, off_t offset),
      (fd, to, len, offset))
 MOVE(pwrite, moves + 2, (int fd, const void *from, size_t len, off_t offset),
      (fd, from, len, offset))
+/* A datagram is sent whole. */
+MOVE(sendto, breaks,
+     (int fd, const void *from, size_t len, int flags,
+      const struct sockaddr *to, socklen_t to_len),
+     (fd, from, len, flags, to, to_len))
 /* Those of an eventfd, which knows no part of its eight bytes. */
 MOVE(read, breaks, (int fd, void *to, size_t len), (fd, to, len))
 MOVE(write, waits, (int fd, const void *from, size_t len), (fd, from, len))

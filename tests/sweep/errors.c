@@ -60,6 +60,7 @@ static const struct {
      {EINTR, EAGAIN, ENOMEM, ECONNRESET, EPIPE, ETIMEDOUT, ENOBUFS, SHORT}},
     {"sendmsg",
      {EINTR, EAGAIN, ENOMEM, ECONNRESET, EPIPE, ETIMEDOUT, ENOBUFS, SHORT}},
+    {"sendto", {EINTR, EAGAIN}},
     {"setsockopt", {ENOMEM, ENOBUFS}},
     {"shutdown", {ENOBUFS}},
     {"socket", {ENOMEM, EMFILE, ENOBUFS}},
