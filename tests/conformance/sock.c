@@ -101,6 +101,30 @@ static void w12_sends_all(void)
     close_pair();
 }
 
+static tenon_status wait_ready(void *user)
+{
+    uint32_t ready = 0;
+    (void)user;
+    REQUIRE_STATUS(tenon_await_ready(ends[0], TENON_ONESHOT, &ready),
+                   TENON_INVALID);
+    REQUIRE_OK(tenon_await_ready(ends[0], TENON_READ | TENON_WRITE, &ready));
+    REQUIRE_EQ(ready, TENON_WRITE);
+    TENON_TRY(tenon_await_ready(ends[0], TENON_READ, &ready));
+    REQUIRE_EQ(ready & TENON_READ, TENON_READ);
+    return TENON_OK;
+}
+
+static void w12_readiness(void)
+{
+    open_pair();
+    tenon_task *task = spawn(wait_ready, NULL);
+    rig_settle();
+    REQUIRE(!tenon_task_is_done(task));
+    REQUIRE(write(ends[1], "x", 1) == 1);
+    require_end(task, TENON_OK);
+    close_pair();
+}
+
 static int listening;
 
 static tenon_status accept_one(void *user)
@@ -188,6 +212,7 @@ static void w12_datagrams(void)
 static const rig_case cases[] = {
     {"W12", "a cancelled receive takes nothing",
      w12_a_cancelled_receive_takes_nothing, 0},
+    {"W12e", "waiting for a descriptor to be ready", w12_readiness, 0},
     {"W12b", "all is sent, or it is told how much", w12_sends_all, 0},
     {"W12c", "accepting and connecting", w12_accepts_and_connects, NEED_TIME},
     {"W12d", "datagrams", w12_datagrams, NEED_TIME},

@@ -6,6 +6,8 @@
  * what their memory is, and what becomes of those that will not end.
  */
 
+#include <signal.h>
+
 #include "future_rig.h"
 
 static tenon_status put_user(void *user)
@@ -215,6 +217,32 @@ START_TEST(the_dump_tells_who_waits_for_whom)
 }
 END_TEST
 
+START_TEST(a_signal_asks_for_the_dump)
+{
+    static char text[4096];
+    tenon_future *f = pending();
+    tenon_task *lone = spawn(wait_for_ever, f, 0);
+    FILE *file = fmemopen(text, sizeof text, "w");
+    turns(1);
+    ck_assert_int_eq(tenon_tasks_dump_on_signal(reactor, SIGUSR2, file,
+                                                TENON_TASKS_JSON + 1),
+                     TENON_INVALID);
+    ck_assert_int_eq(
+        tenon_tasks_dump_on_signal(reactor, SIGUSR2, file, TENON_TASKS_TEXT),
+        TENON_OK);
+    ck_assert_int_eq(raise(SIGUSR2), 0);
+    turns(2);
+    ck_assert_ptr_nonnull(strstr(text, "task #1 task waiting for future"));
+    ck_assert_int_eq(tenon_tasks_dump_on_signal(reactor, SIGUSR2, NULL, 0),
+                     TENON_OK);
+    fclose(file);
+    ck_assert_int_eq(tenon_task_cancel(lone, NULL), TENON_PENDING);
+    advance(TENON_MILLISECOND);
+    tenon_task_unref(lone);
+    tenon_future_unref(f);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -225,6 +253,7 @@ int main(void)
         the_end_of_the_reactor_ends_them,
         an_error_tells_its_way,
         the_dump_tells_who_waits_for_whom,
+        a_signal_asks_for_the_dump,
     };
     return RUN_TESTS("task", tests);
 }
