@@ -70,6 +70,10 @@ static tenon_status send_much(void *user)
     (void)user;
     tenon_status status = tenon_sock_send_all(ends[0], much, MUCH, &sent);
     REQUIRE(status == TENON_OK ? sent == MUCH : sent < MUCH);
+    if (status < 0 && status != TENON_CANCELLED) {
+        shutdown(ends[0], SHUT_WR); /* who receives need not wait */
+        return status;
+    }
     REQUIRE(sent > 0);
     TENON_TRY(tenon_return_int((int64_t)sent));
     return status;
@@ -83,6 +87,9 @@ static tenon_status recv_much(void *user)
     (void)user;
     while (sum < MUCH) {
         TENON_TRY(tenon_sock_recv(ends[1], room, sizeof room, &got));
+        if (got == 0) {
+            return TENON_ENDED;
+        }
         sum += (int64_t)got;
     }
     return tenon_return_int(sum);
