@@ -75,8 +75,9 @@ static void switch_to(tenon_task *t, tenon_task *outer)
 static bool prepare(tenon_task *t)
 {
     tenon__stacks *stacks = &t->future.reactor->tasks->stacks;
-    if (tenon__stack_get(stacks, t->stack_size, &t->stack) < 0) {
-        t->woken = TENON_NO_MEMORY;
+    tenon_status status = tenon__stack_get(stacks, t->stack_size, &t->stack);
+    if (status < 0) {
+        t->woken = status;
         t->state = TENON__TASK_DONE;
         return false;
     }

@@ -77,6 +77,8 @@ static ssize_t send_parts(tenon_transport *t, const struct iovec *parts,
     }
     if (sent > 0) {
         tenon__transport_post(&m->peer->base, TENON_READ);
+    } else if (room > 0) {
+        tenon__transport_post(t, TENON_WRITE); /* for want of memory alone */
     }
     return sent > 0 ? (ssize_t)sent : -EAGAIN;
 }

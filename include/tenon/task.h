@@ -76,7 +76,8 @@ TENON_BEGIN
  *  Ownership: the caller holds one reference to `*out`; `out` may be NULL.
  *  `user` is the task's on success only.
  *  Errors: TENON_INVALID, TENON_CLOSED, TENON_NO_MEMORY. The stack is got when
- *  it begins: a task that gets none fails with TENON_NO_MEMORY.
+ *  it begins: a task that gets none fails with TENON_NO_MEMORY or what
+ *  mmap says.
  *  Source: asyncio create_task. */
 #define tenon_spawn(reactor, fn, user, options, out) \
     tenon_spawn_at((reactor), (fn), (user), (options), (out), TENON_SITE)

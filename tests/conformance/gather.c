@@ -132,7 +132,7 @@ static void g04_cancelling_cancels_all(void)
     REQUIRE_EQ(tenon_future_state(f[0]), TENON_FUTURE_CANCELLED);
     REQUIRE_EQ(tenon_future_state(f[1]), TENON_FUTURE_RESOLVED);
     REQUIRE_EQ(tenon_future_state(f[2]), TENON_FUTURE_CANCELLED);
-    REQUIRE_STR(tenon_error_message(tenon_future_error(f[2])), "stop");
+    rig_require_message(tenon_future_error(f[2]), "stop");
     drop(whole);
 }
 

@@ -295,6 +295,15 @@ bool rig_swept(void)
     return harness_swept && harness_swept->met();
 }
 
+void rig_require_message(const tenon_error *error, const char *part)
+{
+    const char *message = tenon_error_message(error);
+    if (!harness_told(error) && !rig_swept() && !strstr(message, part)) {
+        harness_fail(__FILE__, __LINE__, "\"%s\" is not in \"%s\"", part,
+                     message);
+    }
+}
+
 /* Of a sweep: what has not come soon after the failure will not. */
 static int64_t hurry(int64_t deadline_ns)
 {

@@ -106,6 +106,9 @@ tenon_status rig_lost(void *self, tenon_transport *transport,
 extern const tenon_connect_options rig_connecting;
 /** Whether a sweep's failure has happened in this case. */
 bool rig_swept(void);
+/** Requires that an error says this somewhere; a sweep may have left no memory
+ *  for it. */
+void rig_require_message(const tenon_error *error, const char *part);
 /** In a sweep: the transport stays legal to call after an early end, until the
  *  rig closes. */
 void rig_keep(tenon_transport *transport);

@@ -96,7 +96,7 @@ static void g04_cancelling_reaches_tasks(void)
     REQUIRE_STATUS(tenon_future_cancel(whole, "stop"), TENON_EXISTED);
     PUMP_UNTIL(noted("cc"));
     REQUIRE_NOTES("a+ b+ c+ ac bc cc");
-    REQUIRE_STR(tenon_error_message(tenon_future_error(of_tasks[1])), "stop");
+    rig_require_message(tenon_future_error(of_tasks[1]), "stop");
     drop_all(whole);
 }
 
@@ -286,7 +286,7 @@ static void g09_the_outer_follows(void)
     REQUIRE_STATUS(tenon_future_cancel(inner, "why"), TENON_EXISTED);
     PUMP_UNTIL(tenon_future_is_done(outer));
     REQUIRE_EQ(tenon_future_state(outer), TENON_FUTURE_CANCELLED);
-    REQUIRE_STR(tenon_error_message(tenon_future_error(outer)), "why");
+    rig_require_message(tenon_future_error(outer), "why");
     tenon_future_unref(outer);
     tenon_future_unref(inner);
 

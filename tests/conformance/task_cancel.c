@@ -46,7 +46,7 @@ static void k03_what_it_awaits_is_cancelled_at_once(void)
     rig_settle();
     cancel(task, TENON_PENDING);
     REQUIRE_EQ(tenon_future_state(future), TENON_FUTURE_CANCELLED);
-    REQUIRE_STR(tenon_error_message(tenon_future_error(future)), "enough");
+    rig_require_message(tenon_future_error(future), "enough");
     REQUIRE_NOTES("");
     require_end(task, TENON_CANCELLED);
     REQUIRE_NOTES("TENON_CANCELLED");
@@ -62,7 +62,7 @@ static void k04_what_it_awaits_is_cancelled_by_another(void)
     REQUIRE_EQ(tenon_task_cancelling(task), 0);
     PUMP_UNTIL(tenon_task_is_done(task));
     tenon_error *error = tenon_future_error(tenon_task_future(task));
-    REQUIRE_STR(tenon_error_message(error), "why");
+    rig_require_message(error, "why");
     require_end(task, TENON_CANCELLED);
     tenon_future_unref(future);
 }
@@ -260,7 +260,7 @@ static void k23_into_another_error(void)
     cancel(task, TENON_PENDING);
     PUMP_UNTIL(tenon_task_is_done(task));
     tenon_error *error = tenon_future_error(tenon_task_future(task));
-    REQUIRE_STR(tenon_error_message(error), "instead");
+    rig_require_message(error, "instead");
     require_end(task, TENON_ABORTED);
 }
 

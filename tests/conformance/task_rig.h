@@ -28,6 +28,15 @@ static inline tenon_task *spawn_with(tenon_task_fn *fn, void *user,
     return task;
 }
 
+/** Cancels it where it waits. */
+static inline void cancel_waiting(tenon_task *task)
+{
+    if (tenon_task_is_done(task)) { /* a sweep has ended it */
+        (void)harness_told(tenon_future_error(tenon_task_future(task)));
+    }
+    REQUIRE_EQ(tenon_task_cancel(task, NULL), TENON_PENDING);
+}
+
 static inline tenon_future *pending_future(void)
 {
     tenon_future *future = NULL;

@@ -157,7 +157,7 @@ ssize_t sweep_recvmsg(int fd, struct msghdr *message, int flags)
     if (fault > 0) {
         return failed_on(fd, fault);
     }
-    if (fault != FAULT_SHORT) {
+    if (fault != FAULT_SHORT || (flags & MSG_TRUNC)) { /* a datagram: whole */
         return recvmsg(fd, message, flags);
     }
     struct iovec *whole = message->msg_iov;

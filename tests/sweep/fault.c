@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 sweep_sites sweep_map;
 sweep_plan sweep_now;
@@ -198,10 +199,26 @@ size_t sweep_cut(size_t len)
 
 enum { OTHER = 1, EPOLL = 2 };
 
+static _Atomic(uint64_t) inodes[HARNESS_FDS];
+
+static uint64_t inode_of(int fd)
+{
+    struct stat what = {0};
+    return fstat(fd, &what) < 0 ? 0 : (uint64_t)what.st_ino;
+}
+
+/* An accepted descriptor is the case's, which may have closed it. */
+static bool is_open_still(int fd)
+{
+    uint64_t inode = inode_of(fd);
+    return opened[fd] && inode && inode == inodes[fd];
+}
+
 int sweep_opened(int fd, bool is_epoll)
 {
     if (armed && fd >= 0 && fd < HARNESS_FDS) {
         opened[fd] = is_epoll ? EPOLL : OTHER;
+        inodes[fd] = inode_of(fd);
     }
     return fd;
 }
@@ -222,7 +239,7 @@ const char *sweep_left_open(void)
         }
     }
     for (int fd = 0; fd < HARNESS_FDS; fd++) {
-        if (opened[fd]) {
+        if (is_open_still(fd)) {
             snprintf(why, sizeof why, "descriptor %d of the library's leaked",
                      fd);
             return why;
