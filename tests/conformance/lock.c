@@ -14,7 +14,7 @@
 typedef struct worker {
     tenon_task *task;
     tenon_waiter waiter;
-    char name[8];
+    char name[12];
     void *object;
     void *item;
     size_t index;
