@@ -435,7 +435,9 @@ enum tenon__watch_flag {
 void tenon__watch_deliver(tenon_reactor *reactor, tenon_watch *watch);
 /** Ends a watch whose descriptor is not the one it was started on. */
 void tenon__watch_end_stale(tenon_reactor *reactor, tenon_watch *watch);
-void tenon__watches_rearm(tenon_reactor *reactor);
+/** Those whose function has returned are asked for again. `polling`: before the
+ *  loop waits, in a turn. */
+void tenon__watches_rearm(tenon_reactor *reactor, bool polling);
 void tenon__watches_end(tenon_reactor *reactor);
 void tenon__readers_end(tenon_reactor *reactor);
 

@@ -79,7 +79,7 @@ void tenon__frame_leave(tenon_reactor *r, tenon__frame *frame)
     }
     tenon__trace_forget(r, frame);
     if (TENON__RARELY(!tenon__list_empty(&r->poller.disarmed))) {
-        tenon__watches_rearm(r);
+        tenon__watches_rearm(r, false);
     }
     if (TENON__RARELY(!tenon__list_empty(&r->deferred_timers))) {
         tenon__timers_rearm(r);

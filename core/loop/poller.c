@@ -340,6 +340,9 @@ static void on_broken(tenon_reactor *r, int error)
 void tenon__poller_harvest(tenon_reactor *r, int64_t wait_ns)
 {
     tenon__poller *p = &r->poller;
+    if (TENON__RARELY(!tenon__list_empty(&p->disarmed))) {
+        tenon__watches_rearm(r, true);
+    }
     int count = wait_for_events(p, wait_ns);
     r->stats.polls++;
     if (count < 0 && errno != EINTR) {

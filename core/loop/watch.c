@@ -289,24 +289,41 @@ static void disarm(tenon_reactor *r, tenon_watch *w)
     (void)tenon__poller_update(r, w->fd);
 }
 
-void tenon__watches_rearm(tenon_reactor *r)
+/* Without memory it stays silent, and the next turn tries again: one that we
+ * ask for, then, rather than turn and turn, those that come anyway. */
+static bool rearm(tenon_reactor *r, tenon_watch *w, bool polling)
+{
+    w->flags &= (uint8_t)~TENON__WATCH_DISARMED;
+    tenon_status status = tenon__poller_update(r, w->fd);
+    if (status == -ENOMEM || status == -ENOSPC) {
+        w->flags |= TENON__WATCH_DISARMED;
+        if (!polling) {
+            tenon__arm(r);
+        }
+        tenon__report_status(r, "watch", w->name, w, status);
+        return false;
+    }
+    return true;
+}
+
+void tenon__watches_rearm(tenon_reactor *r, bool polling)
 {
     tenon_node busy;
     tenon_node *node;
     tenon__list_init(&busy);
     while ((node = tenon__list_pop(&r->poller.disarmed)) != NULL) {
         tenon_watch *w = TENON__OF(node, tenon_watch, active);
+        tenon__list_push(&busy, node);
         if (is_on_stack(w)) {
-            tenon__list_push(&busy, node);
             continue;
         }
         if (w->state == WATCH_STALE) {
+            tenon__list_remove(node);
             tenon__list_push(&r->poller.active, node);
             tenon__arm(r);
-            continue;
+        } else if (rearm(r, w, polling)) {
+            tenon__list_remove(node);
         }
-        w->flags &= (uint8_t)~TENON__WATCH_DISARMED;
-        (void)tenon__poller_update(r, w->fd);
     }
     tenon__list_splice(&r->poller.disarmed, &busy);
 }
@@ -342,7 +359,7 @@ static void call_bare(tenon_reactor *r, tenon_watch *w, uint32_t events)
     w->fn(w, events, w->user);
     w->flags &= (uint8_t)~TENON__WATCH_BUSY;
     if (TENON__RARELY(!tenon__list_empty(&r->poller.disarmed))) {
-        tenon__watches_rearm(r);
+        tenon__watches_rearm(r, false);
     }
 }
 
