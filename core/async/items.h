@@ -29,13 +29,13 @@ tenon__item tenon__items_take(tenon_queue *queue);
 /* ---- queue.c ---- */
 
 /** As tenon_queue_init, with a kind of one's own. */
-tenon_status tenon__queue_init(tenon_queue *queue, tenon_reactor *reactor,
+tenon_status tenon__queue_init(tenon_queue *q, tenon_reactor *r,
                                size_t capacity,
-                               const tenon_queue_options *options,
-                               const tenon__waitq_kind *kind);
+                               const tenon_queue_options *given,
+                               const tenon__waitq_kind *as);
 /** Slots of a kind, on a tenon_queue's `queue`. */
-tenon_status tenon__queue_enter(tenon_waitq *queue, tenon_ticket *ticket);
-void tenon__queue_taken(tenon_waitq *queue, tenon_ticket *ticket);
-void tenon__queue_undo(tenon_waitq *queue, tenon_ticket *ticket);
+tenon_status tenon__queue_enter(tenon_waitq *wq, tenon_ticket *t);
+void tenon__queue_taken(tenon_waitq *wq, tenon_ticket *t);
+void tenon__queue_undo(tenon_waitq *wq, tenon_ticket *t);
 
 #endif

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { TRIM_EVERY = 1024 };
+
 /* ---- making ---- */
 
 static void set_name(tenon_task *t, const char *name)
@@ -240,15 +242,12 @@ void tenon__task_conclude(tenon_task *t)
     if (!tenon__future_pending(&t->future)) {
         return;
     }
-    if (tenon__is_the_end(t->future.reactor, status)) {
+    if (tenon__is_the_end(t->future.reactor, status)) { /* no fault of its */
         t->future.flags |= TENON__FUTURE_SEEN;
     }
     if (status == TENON_CANCELLED || (status >= 0 && t->must_cancel)) {
         conclude_cancelled(t);
     } else if (status < 0) {
-        if (status == t->future.reactor->end_status) {
-            tenon__future_see(&t->future); /* no fault of the task's */
-        }
         tenon__future_set_error(&t->future, error_of(t, status));
     } else {
         conclude_ok(t);
@@ -264,6 +263,15 @@ static void abandon(tenon_task *t)
                          t->woken);
 }
 
+/* Now and then, stacks that nobody used meanwhile lose their pages. */
+static void put_stack(struct tenon__tasks *tasks, tenon_task *t)
+{
+    tenon__stack_put(&tasks->stacks, &t->stack);
+    if (++tasks->ended % TRIM_EVERY == 0) {
+        tenon__stacks_trim(&tasks->stacks, false);
+    }
+}
+
 void tenon__task_finish(tenon_task *t)
 {
     tenon_reactor *r = t->future.reactor;
@@ -274,7 +282,7 @@ void tenon__task_finish(tenon_task *t)
     if (t->abandoned) {
         abandon(t);
     } else if (t->stack.base) {
-        tenon__stack_put(&tasks->stacks, &t->stack);
+        put_stack(tasks, t);
     }
     t->stack = (tenon__stack){0};
     tenon__list_remove(&t->node);

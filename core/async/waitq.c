@@ -33,7 +33,9 @@ void tenon__ticket_link(tenon_waitq *q, tenon_ticket *t)
 static void unlink_waiting(tenon_ticket *t)
 {
     tenon__list_remove(&t->node);
-    t->queue->count--;
+    if (t->queue) { /* always, as long as it waits */
+        t->queue->count--;
+    }
     t->state = TENON__TICKET_IDLE;
 }
 
@@ -132,7 +134,7 @@ size_t tenon__waitq_fail_all(tenon_waitq *q, tenon_status status)
 static tenon_status take(tenon_ticket *t)
 {
     tenon_waitq *q = t->queue;
-    if (t->state == TENON__TICKET_GRANTED) {
+    if (q && t->state == TENON__TICKET_GRANTED) {
         tenon__list_remove(&t->node);
         t->state = TENON__TICKET_IDLE;
         if (q->kind->taken) {
@@ -148,14 +150,14 @@ static void undo(tenon_ticket *t)
     tenon_waitq *q = t->queue;
     tenon__list_remove(&t->node);
     t->state = TENON__TICKET_IDLE;
-    if (q->kind->undo) {
+    if (q && q->kind->undo) {
         q->kind->undo(q, t);
     }
 }
 
 static bool is_kept(const tenon_ticket *t)
 {
-    return t->role == TENON__GIVES && t->queue->kind->keeps_given;
+    return t->role == TENON__GIVES && t->queue && t->queue->kind->keeps_given;
 }
 
 /* Granted and cancelled in one turn. What cannot be undone is told as it is;

@@ -175,9 +175,26 @@ static tenon_status moves(void *user)
     return status;
 }
 
+/* The same, by the clock. */
+static tenon_status moves_by_the_clock(void *user)
+{
+    tenon_timeout limit;
+    int64_t now_ns = tenon_now(rig.reactor);
+    (void)user;
+    TENON_TRY(tenon_timeout_begin_at(&limit, tenon_now(rig.reactor) + LONG));
+    REQUIRE(tenon_timeout_when(&limit) >= now_ns + LONG);
+    REQUIRE_OK(tenon_timeout_move_at(&limit, TENON_FOREVER));
+    REQUIRE_EQ(tenon_timeout_when(&limit), TENON_FOREVER);
+    REQUIRE_OK(tenon_timeout_move_at(&limit, now_ns + MS(10)));
+    tenon_status status = tenon_timeout_end(&limit, tenon_sleep(LONG));
+    REQUIRE(tenon_now(rig.reactor) >= now_ns + MS(10));
+    return status;
+}
+
 static void g16_moved(void)
 {
     require_run(moves, NULL, TENON_TIMED_OUT);
+    require_run(moves_by_the_clock, NULL, TENON_TIMED_OUT);
 }
 
 static const rig_case cases[] = {

@@ -13,7 +13,8 @@
 
 typedef struct worker {
     tenon_task *task;
-    char name[8];
+    tenon_waiter waiter;
+    char name[12];
     void *object;
     void *item;
     size_t index;
@@ -23,6 +24,14 @@ typedef struct worker {
 
 static worker w[5];
 
+/* A task that gets no stack says so here, in a sweep. */
+static void on_done(tenon_waiter *waiter, tenon_future *future, void *user)
+{
+    (void)waiter;
+    (void)user;
+    (void)harness_told(tenon_future_error(future));
+}
+
 static worker *spawn(int i, tenon_task_fn *fn, void *object)
 {
     const tenon_task_options options = {.size = sizeof options,
@@ -31,6 +40,8 @@ static worker *spawn(int i, tenon_task_fn *fn, void *object)
     w[i].object = object;
     w[i].task = NULL;
     REQUIRE_OK(tenon_spawn(rig.reactor, fn, &w[i], &options, &w[i].task));
+    REQUIRE_OK(tenon_future_on_done(tenon_task_future(w[i].task), &w[i].waiter,
+                                    on_done, NULL));
     return &w[i];
 }
 
@@ -38,6 +49,8 @@ static void finish(int count)
 {
     for (int i = 0; i < count; i++) {
         PUMP_UNTIL(tenon_task_is_done(w[i].task));
+        (void)tenon_waiter_remove(&w[i].waiter);
+        (void)harness_told(tenon_future_error(tenon_task_future(w[i].task)));
         tenon_task_unref(w[i].task);
         w[i].task = NULL;
     }

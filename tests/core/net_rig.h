@@ -43,7 +43,9 @@ static struct {
     int error;
 } fails;
 
-static inline bool is_due(enum call call)
+/* Not static: libc's headers may make functions that use it inline. */
+bool is_due(enum call call);
+bool is_due(enum call call)
 {
     if (fails.call != call || fails.left == 0) {
         return false;

@@ -51,7 +51,7 @@ START_TEST(R01_old_kernels)
     age((enum kernel)_i);
     START(&c, "for i in 0 1 2 3 4 5 6 300; do [ -e /proc/$$/fd/$i ] && "
               "echo $i; done; read x; exit 7");
-    ck_assert_int_eq(threads() > before, waits_by_thread(_i));
+    ck_assert_int_eq(threads() > before, waits_by_thread((enum kernel)_i));
     UNTIL(c.received >= 6);
     ck_assert_int_eq(
         tenon_transport_write(tenon_process_pipe(c.process, 0), "x\n", 2),

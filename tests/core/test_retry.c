@@ -367,6 +367,7 @@ START_TEST(slices_have_a_length)
 {
     work a = {.letter = 'a', .steps = 5, .pause_at = -1, .stop_at = -1};
     tenon_coop *one = coop(&a, MS(1)); /* no time passes on a virtual clock */
+    tenon_coop_unref(tenon_coop_ref(one));
     turns(1);
     ck_assert_str_eq(notes, "aaaaa");
     settle();

@@ -32,9 +32,7 @@ static void before_plain(int signo)
 
 static void before_info(int signo, siginfo_t *info, void *context)
 {
-    ck_assert_int_eq(info->si_signo, signo);
-    ck_assert_ptr_nonnull(context);
-    before_count++;
+    before_count += info->si_signo == signo && context ? 1 : 100;
 }
 
 static void on_own(tenon_signal *signal, uint32_t count, void *user)

@@ -8,6 +8,7 @@
 
 #include <signal.h>
 
+#include "async/task.h"
 #include "future_rig.h"
 
 static tenon_status put_user(void *user)
@@ -243,6 +244,37 @@ START_TEST(a_signal_asks_for_the_dump)
 }
 END_TEST
 
+/* ---- stacks ---- */
+
+static tenon_status do_nothing(void *user)
+{
+    (void)user;
+    return TENON_OK;
+}
+
+static tenon_status sleep_once(void *user)
+{
+    (void)user;
+    return tenon_sleep(TENON_MILLISECOND);
+}
+
+enum { MANY = 300, LATER = 3000 };
+
+START_TEST(stacks_that_nobody_uses_lose_their_pages)
+{
+    for (int i = 0; i < MANY; i++) {
+        tenon_task_unref(spawn(sleep_once, NULL, 0));
+    }
+    advance(TENON_MILLISECOND);
+    ck_assert_uint_eq(reactor->tasks->stacks.warm_count, MANY);
+    for (int i = 0; i < LATER; i++) {
+        tenon_task_unref(spawn(do_nothing, NULL, TENON_TASK_EAGER));
+    }
+    ck_assert_uint_le(reactor->tasks->stacks.warm_count, 2);
+    settle();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -254,6 +286,7 @@ int main(void)
         an_error_tells_its_way,
         the_dump_tells_who_waits_for_whom,
         a_signal_asks_for_the_dump,
+        stacks_that_nobody_uses_lose_their_pages,
     };
     return RUN_TESTS("task", tests);
 }

@@ -24,6 +24,8 @@ typedef struct session {
     size_t at; /* read so far */
     tenon_stream *stream;
     uint32_t steps;
+    tenon_transport *peer;
+    size_t piece; /* what it writes at a time, at most */
 } session;
 
 /* What a read must come to; `len` bytes are handed out, `skip` more taken. */
@@ -202,12 +204,28 @@ static tenon_status read_all(void *user)
     return TENON_OK;
 }
 
+/* Piece by piece, so that most reads wait. */
+static tenon_status send_all(void *user)
+{
+    session *s = user;
+    size_t sent = 0;
+    while (sent < s->len) {
+        size_t len = 1 + sent * 7 % s->piece;
+        len = len < s->len - sent ? len : s->len - sent;
+        HOLDS(tenon_transport_write(s->peer, s->bytes + sent, len) >= 0);
+        sent += len;
+        HOLDS(tenon_yield() == TENON_OK);
+        HOLDS(tenon_yield() == TENON_OK);
+    }
+    return tenon_transport_close(s->peer);
+}
+
 static void run(session *s, const uint8_t *head)
 {
     tenon_transport *ends[2];
     tenon_task *task = NULL;
     const tenon_memory_options memory = {.size = sizeof memory,
-                                         .capacity = 64 + head[0] * 16U,
+                                         .capacity = LEN_MAX,
                                          .chunk_max = 1 + head[1] % 60U,
                                          .seed = head[2]};
     HOLDS(tenon_memory_pair(reactor, ends, tenon_factory_of(&nobody),
@@ -216,8 +234,9 @@ static void run(session *s, const uint8_t *head)
     HOLDS(tenon_stream_attach(ends[1], &s->stream) == TENON_OK);
     HOLDS(tenon_stream_set_limit(s->stream, 1 + head[3]) == TENON_OK);
     HOLDS(tenon_spawn(reactor, read_all, s, NULL, &task) == TENON_OK);
-    HOLDS(tenon_transport_write(ends[0], s->bytes, s->len) >= 0);
-    HOLDS(tenon_transport_close(ends[0]) == TENON_OK);
+    s->peer = ends[0];
+    s->piece = 1 + head[0] % 32U;
+    HOLDS(tenon_spawn(reactor, send_all, s, NULL, NULL) == TENON_OK);
     HOLDS(tenon_manual_advance(reactor, 0) == TENON_OK);
     HOLDS(tenon_task_is_done(task));
     HOLDS(s->steps == STEPS_MAX || s->at == s->len);

@@ -43,7 +43,7 @@ static const struct {
     {"lseek", {ENOMEM}},
     {"lstat", {ENOMEM}},
     {"madvise", {EAGAIN, ENOMEM}},
-    {"mmap", {EAGAIN, ENOMEM}},
+    {"mmap", {ENOMEM}}, /* EAGAIN is of locked memory */
     {"mprotect", {ENOMEM}},
     {"open", {EINTR, ENOMEM, EMFILE}},
     {"poll", {EINTR}}, /* of one descriptor, which takes no memory */
