@@ -77,7 +77,8 @@ static bool prepare(tenon_task *t)
     tenon__stacks *stacks = &t->future.reactor->tasks->stacks;
     tenon_status status = tenon__stack_get(stacks, t->stack_size, &t->stack);
     if (status < 0) {
-        t->woken = status;
+        bool system = status > -4096; /* else: there is no such stack */
+        t->woken = system ? status : TENON_NO_MEMORY;
         t->state = TENON__TASK_DONE;
         return false;
     }

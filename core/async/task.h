@@ -111,7 +111,7 @@ struct tenon__tasks {
     tenon__stacks stacks;
     tenon_shutdown hook;
     uint64_t started;
-    uint64_t ended; /* that had a stack */
+    uint64_t ended;    /* that had a stack */
     uint64_t passes;   /* of cancelling */
     uint64_t asked;    /* who has a later pass was asked to end, by the hook */
     tenon_node asking; /* groups whose children are to be asked to end */
