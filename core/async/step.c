@@ -217,7 +217,9 @@ static tenon_status refuse_ended(tenon_task *t, tenon_status status)
     if (++t->refused > REFUSED_MAX && !tenon__forked(t->future.reactor)) {
         t->abandoned = true;
         t->state = TENON__TASK_DONE;
-        tenon__context_leave(&t->context, t->back);
+        /* Not left for good, as far as the tools know: what it has there is
+         * looked at. */
+        tenon__context_switch(&t->context, t->back);
     }
     return status;
 }

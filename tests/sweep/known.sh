@@ -12,7 +12,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # Not ours: what compilers, sanitizers and start files ask for.
 wanted=$(nm -D --undefined-only "$1" | awk '{ print $NF }' |
   sed 's/@.*//' |
-  grep -vE '^(_ITM_|__gmon_start__|__cxa_|__asan_|__ubsan_|__gcov|__stack_chk|__.*_chk$)' |
+  grep -vE '^(_ITM_|__gmon_start__|__cxa_|__asan_|__lsan_|__ubsan_|__sanitizer_|__gcov|__stack_chk|__.*_chk$)' |
   sort -u)
 known=$(awk '!/^#/ && NF { print $1 }' "$here/calls.txt" | sort -u)
 
