@@ -25,7 +25,7 @@ static tenon_status on_all(tenon_future *all, tenon_future *page, void *user)
     }
     head += 4;
     size_t len = bytes->len - (size_t)(head - (const char *)bytes->data);
-    return tenon_future_try_resolve(page, strndup(head, len), free);
+    return tenon_future_try_resolve(page, page_text(head, len), free);
 }
 
 static tenon_status on_open(tenon_future *opened, tenon_future *all, void *user)

@@ -32,4 +32,15 @@ static inline char *page_request(const char *path)
     return text;
 }
 
+/** The same for the body: a string of these bytes. */
+static inline char *page_text(const void *bytes, size_t len)
+{
+    char *text = malloc(len + 1);
+    if (text) {
+        memcpy(text, bytes, len);
+        text[len] = '\0';
+    }
+    return text;
+}
+
 #endif

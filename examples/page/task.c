@@ -26,7 +26,7 @@ static tenon_status get(tenon_stream *s, const char *path)
         TENON_TRY(tenon_stream_read_line(s, &line));
     } while (line.len > 0);
     TENON_TRY(tenon_stream_read_all(s, PAGE_MAX, &body));
-    return tenon_return(strndup(body.data, body.len), free);
+    return tenon_return(page_text(body.data, body.len), free);
 }
 
 static tenon_status fetch(void *user)
