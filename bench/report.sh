@@ -79,6 +79,7 @@ sed 's/"there and back/"each/g' "$tmp/calls" |
 "$bench" switch --json |
   sed 's/"with one/"one/g; s/"with 1,000/"many/g' |
   fields 'side,one,one min,one max,many,many min,many max' >"$tmp/switch.tsv"
+"$bench" tasks >"$tmp/tasks"
 "$bench" timers >"$tmp/timers"
 
 # chart FILE TITLE YLABEL DATA COLUMN1 NAME1 COLUMN2 NAME2
@@ -173,7 +174,25 @@ To one and back, and to each of a thousand and back.
 TEXT
   awk -F'\t' '{ printf "| %s | %.1f [%.1f .. %.1f] | %.1f [%.1f .. %.1f] |\n",
     $1, $2, $3, $4, $5, $6, $7 }' "$tmp/switch.tsv"
-  printf '\n## Timers\n\n```\n'
+  cat <<'TEXT'
+
+## Tasks
+
+Nanoseconds each: to wait for what is there already, to be woken among a
+thousand that are ready, to hand on to one another, to be made and waited for
+(amortised over a thousand). The row "callbacks" of the first table is an echo
+by tasks over streams against the one by callbacks.
+
+```
+TEXT
+  cat "$tmp/tasks"
+  cat <<'TEXT'
+```
+
+## Timers
+
+```
+TEXT
   cat "$tmp/timers"
   printf '```\n'
 } >"$out/figures.md"
