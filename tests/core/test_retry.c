@@ -343,7 +343,7 @@ static tenon_coop *coop(work *w, int64_t slice_ns)
     return out;
 }
 
-START_TEST(slices_take_turns)
+START_TEST(H08_slices_take_turns)
 {
     work a = {.letter = 'a', .steps = 3, .pause_at = -1, .stop_at = -1};
     work b = {'b', 2, -1, -1, -EIO};
@@ -363,7 +363,7 @@ START_TEST(slices_take_turns)
 }
 END_TEST
 
-START_TEST(slices_have_a_length)
+START_TEST(H08_slices_have_a_length)
 {
     work a = {.letter = 'a', .steps = 5, .pause_at = -1, .stop_at = -1};
     tenon_coop *one = coop(&a, MS(1)); /* no time passes on a virtual clock */
@@ -376,7 +376,7 @@ START_TEST(slices_have_a_length)
 }
 END_TEST
 
-START_TEST(slices_pause_and_stop)
+START_TEST(H08_slices_pause_and_stop)
 {
     work a = {.letter = 'a', .steps = 9, .pause_at = 7, .stop_at = 4};
     tenon_coop *one = coop(&a, 0);
@@ -411,9 +411,9 @@ int main(void)
         retry_as_a_future_that_hangs,
         retry_is_cancelled_by_who_is_asked,
         kill_says_who_refused,
-        slices_take_turns,
-        slices_have_a_length,
-        slices_pause_and_stop,
+        H08_slices_take_turns,
+        H08_slices_have_a_length,
+        H08_slices_pause_and_stop,
     };
     return RUN_TESTS("retry", tests);
 }
